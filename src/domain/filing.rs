@@ -1,0 +1,86 @@
+//! A filing: all that the store needs to know of one message, decided before the store is asked; and what
+//! the store did with it.
+
+use super::attribution::Attribution;
+use super::complaint::Complaint;
+use super::feed::Arrival;
+use super::feedback::FeedbackType;
+use super::ids::{IncidentId, ReportId};
+use super::report::Format;
+use super::standing::Standing;
+use super::threshold::Rule;
+use jiff::Timestamp;
+use std::net::IpAddr;
+
+/// The message as it came, compressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The bytes, compressed with zstd.
+    pub zstd: Vec<u8>,
+    /// Their length before compression, in octets.
+    pub size: u64,
+}
+
+/// One message, read and judged, ready for the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filing {
+    /// Its identifier.
+    pub id: ReportId,
+    /// When it arrived here.
+    pub received_at: Timestamp,
+    /// What SMTP told about it.
+    pub arrival: Arrival,
+    /// The feed that it is proven to be from.
+    pub feed: Option<String>,
+    /// The recognised format.
+    pub format: Format,
+    /// The feedback type, where it has one.
+    pub feedback_type: Option<FeedbackType>,
+    /// The address that the enclosed message came from.
+    pub source_ip: Option<IpAddr>,
+    /// The enclosed message's Message-ID.
+    pub message_id: Option<String>,
+    /// The whole reading as JSON (`schemas/report.schema.json`).
+    pub reading: String,
+    /// Who sent the enclosed message.
+    pub attribution: Attribution,
+    /// Whether it counts, as far as can be said without the store.
+    pub standing: Standing,
+    /// The complaint, when the standing is `Counted`.
+    pub complaint: Option<Complaint>,
+    /// The raw message.
+    pub evidence: Evidence,
+}
+
+/// What the rules ask for, as the store applies it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// The rules in order.
+    pub rules: Vec<Rule>,
+    /// Names of the targets that get an order for each incident; empty while locks are only observed.
+    pub targets: Vec<String>,
+}
+
+/// What became of a filing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filed {
+    /// Its identifier.
+    pub id: ReportId,
+    /// Its final standing; for a repeated report the one of the first time.
+    pub standing: Standing,
+    /// The very same report was filed before; nothing was written now.
+    pub repeated: bool,
+    /// The incident that this report opened, and the rule that it crossed.
+    pub opened: Option<Opened>,
+}
+
+/// An incident that a report opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The incident.
+    pub incident: IncidentId,
+    /// The crossed rule's name.
+    pub rule: String,
+    /// Whether orders were written for it (false while locks are only observed).
+    pub ordered: bool,
+}

@@ -1,0 +1,17 @@
+//! The core of arfd: what a report is, whose mail it is about, whether its source is believed, and when
+//! enough is enough. Everything here is a function of its arguments: no I/O, no async, no clock. Time comes
+//! in as a [`jiff::Timestamp`], randomness as a number.
+
+pub mod attribution;
+pub mod complaint;
+pub mod feed;
+pub mod feedback;
+pub mod filing;
+pub mod headers;
+pub mod identity;
+pub mod ids;
+pub mod incident;
+pub mod lock;
+pub mod report;
+pub mod standing;
+pub mod threshold;

@@ -1,0 +1,188 @@
+//! What was read from one message: the RFC 5965 fields, the enclosed message's own facts, what had to be
+//! recovered from elsewhere, and every departure from the standard. A reading keeps more than any one
+//! use needs, because a report cannot be asked for twice.
+
+use super::feedback::FeedbackType;
+use super::headers::HeaderBlock;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Which family of formats a message belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Format {
+    /// Abuse Reporting Format (RFC 5965), with or without a proper envelope.
+    #[serde(rename = "arf")]
+    Arf,
+    /// Microsoft's Junk Mail Reporting Program before it sent ARF: the spam as a plain attachment.
+    #[serde(rename = "jmrp")]
+    Jmrp,
+    /// XARF v2 to v4: JSON.
+    #[serde(rename = "xarf")]
+    Xarf,
+    /// X-ARF 0.1 and 0.2: YAML.
+    #[serde(rename = "x-arf")]
+    XArf,
+    /// Not a report: human mail, bounces, anything else. Kept all the same.
+    #[serde(rename = "none")]
+    None,
+}
+
+impl Format {
+    /// The stable name, as in JSON, the store and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Arf => "arf",
+            Self::Jmrp => "jmrp",
+            Self::Xarf => "xarf",
+            Self::XArf => "x-arf",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The machine-readable part of a report, by RFC 5965's names (sections 3.1 and 3.2), with RFC 6591's and
+/// RFC 6692's additions. Absent is absent: nothing here is guessed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// What kind of complaint it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback_type: Option<FeedbackType>,
+    /// The generator's name and version. Never a basis for policy (RFC 5965 section 8.8).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The format's version: "1" by the standard, others in the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Envelope id of the original: Exim's message id in the filter's reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original_envelope_id: Option<String>,
+    /// Envelope sender of the original, without brackets. The empty string is the null sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original_mail_from: Option<String>,
+    /// Envelope recipients of the original, without brackets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub original_rcpt_to: Vec<String>,
+    /// When the original arrived at the reporter (`Arrival-Date`, or historic `Received-Date`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrival_date: Option<Timestamp>,
+    /// The MTA that reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reporting_mta: Option<String>,
+    /// The address that the original came from; `::ffff:` forms are unmapped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<IpAddr>,
+    /// Its port (RFC 6692).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_port: Option<u16>,
+    /// How many messages the reporter claims to speak for. A claim, not a fact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incidents: Option<u32>,
+    /// Results of authentication at the reporter, one entry a field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authentication_results: Vec<String>,
+    /// Domains that the report is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reported_domain: Vec<String>,
+    /// URIs that the report is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reported_uri: Vec<String>,
+    /// `Auth-Failure` (RFC 6591 section 3.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_failure: Option<String>,
+    /// `Delivery-Result` (RFC 6591 section 3.2.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_result: Option<String>,
+    /// `DKIM-Domain` (RFC 6591 section 3.2.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dkim_domain: Option<String>,
+    /// `DKIM-Identity` (RFC 6591).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dkim_identity: Option<String>,
+    /// `DKIM-Selector` (RFC 6591).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dkim_selector: Option<String>,
+    /// `SPF-DNS` (RFC 6591 section 3.2.4), one entry a field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spf_dns: Vec<String>,
+    /// `Identity-Alignment` (RFC 7489 section 7.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_alignment: Option<String>,
+    /// Every field that is not named above, in snake_case, with all its values in order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extensions: BTreeMap<String, Vec<String>>,
+}
+
+/// Facts of the enclosed message that identify it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Original {
+    /// Its Message-ID without brackets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// Its `From` as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Its `Subject`, decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Its `Date`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<Timestamp>,
+    /// Whether only its headers were enclosed.
+    pub headers_only: bool,
+}
+
+/// One departure from the standard: a stable code in kebab-case, such as `missing-version`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Defect(pub &'static str);
+
+/// Everything that was read from one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading<'a> {
+    /// The format that was recognised.
+    pub format: Format,
+    /// The feedback part's fields. Empty where there is none.
+    pub report: Report,
+    /// The enclosed message, where there is one.
+    pub original: Option<Original>,
+    /// The enclosed message's header block, for attribution.
+    pub headers: HeaderBlock<'a>,
+    /// Field (RFC 5965 name in snake_case) -> where its value was recovered from.
+    pub derived: BTreeMap<&'static str, String>,
+    /// What was wrong with the report, in order of discovery, each once.
+    pub defects: Vec<Defect>,
+}
+
+impl Reading<'_> {
+    /// A reading of a message that is no report.
+    pub fn none() -> Self {
+        Self {
+            format: Format::None,
+            report: Report::default(),
+            original: None,
+            headers: HeaderBlock::default(),
+            derived: BTreeMap::new(),
+            defects: Vec::new(),
+        }
+    }
+
+    /// Notes a departure from the standard, once.
+    pub fn defect(&mut self, code: &'static str) {
+        if !self.defects.contains(&Defect(code)) {
+            self.defects.push(Defect(code));
+        }
+    }
+
+    /// The JSON value of `schemas/report.schema.json`, without `file`.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "format": self.format,
+            "report": self.report,
+            "original": self.original,
+            "derived": self.derived,
+            "defects": self.defects,
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! The standing of a report: whether it counts towards a lock, and if not, the one reason why. Every
+//! report has exactly one standing, so that the desk can ask of each why it did or did not weigh.
+
+use super::attribution::Attribution;
+use super::feed::Feed;
+use super::feedback::FeedbackType;
+use super::report::{Format, Reading};
+use serde::{Deserialize, Serialize};
+
+/// Whether and why a report counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It is a complaint and weighs.
+    Counted,
+    /// The same complaint was counted before.
+    Duplicate,
+    /// The message is no report. Kept for people.
+    NotAReport,
+    /// No feed's proof holds: anybody may have sent it.
+    Unproven,
+    /// Its type never counts (`not-spam`, `auth-failure`).
+    NeverCounts,
+    /// The feed gives this type no weight.
+    Weightless,
+    /// Nobody could be named as the sender.
+    Unattributed,
+}
+
+impl Standing {
+    /// All of them, for metrics that start at zero.
+    pub const ALL: [Self; 7] = [
+        Self::Counted,
+        Self::Duplicate,
+        Self::NotAReport,
+        Self::Unproven,
+        Self::NeverCounts,
+        Self::Weightless,
+        Self::Unattributed,
+    ];
+
+    /// The stable name, as in the store and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Duplicate => "duplicate",
+            Self::NotAReport => "not_a_report",
+            Self::Unproven => "unproven",
+            Self::NeverCounts => "never_counts",
+            Self::Weightless => "weightless",
+            Self::Unattributed => "unattributed",
+        }
+    }
+}
+
+/// Judges a report. `Counted` is still subject to the store, which knows whether the same complaint was
+/// counted before. A report without a feedback type is taken as `other`.
+pub fn judge(reading: &Reading<'_>, feed: Option<&Feed>, attribution: &Attribution) -> Standing {
+    if reading.format == Format::None {
+        return Standing::NotAReport;
+    }
+    let Some(feed) = feed else {
+        return Standing::Unproven;
+    };
+    let kind = feedback_type(reading);
+    if !kind.may_count() {
+        Standing::NeverCounts
+    } else if feed.weight_of(&kind) == 0 {
+        Standing::Weightless
+    } else if attribution.identity().is_none() {
+        Standing::Unattributed
+    } else {
+        Standing::Counted
+    }
+}
+
+/// The type that a report is judged by.
+pub fn feedback_type(reading: &Reading<'_>) -> FeedbackType {
+    reading
+        .report
+        .feedback_type
+        .clone()
+        .unwrap_or(FeedbackType::Other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::attribution::{IdentificationMethod, Reason};
+    use crate::domain::feed::{Demand, Proof};
+    use crate::domain::identity::Identity;
+
+    #[test]
+    fn truth_table() {
+        let feed = Feed {
+            name: "f".into(),
+            proofs: vec![Proof::Recipient(vec!["a@b".into()])],
+            demand: Demand::All,
+            weight: 1,
+            weights: [(FeedbackType::Fraud, 0)].into(),
+        };
+        let identified = Attribution::Identified {
+            identity: Identity {
+                outgoing_user: None,
+                value: "a@b".into(),
+            },
+            method: IdentificationMethod::EnvelopeSender,
+            provenance: String::new(),
+        };
+        let nobody = Attribution::Unattributed {
+            reason: Reason::NothingMatched,
+            outgoing_user: None,
+        };
+        use Standing::*;
+        for (format, kind, proven, named, want) in [
+            (Format::None, None, true, true, NotAReport),
+            (Format::None, None, false, false, NotAReport),
+            (Format::Arf, Some("abuse"), false, true, Unproven),
+            (Format::Arf, Some("not-spam"), true, true, NeverCounts),
+            (Format::Arf, Some("auth-failure"), true, true, NeverCounts),
+            (Format::Arf, Some("fraud"), true, true, Weightless),
+            (Format::Arf, Some("made-up"), true, true, Weightless),
+            (Format::Arf, None, true, true, Weightless),
+            (Format::Arf, Some("abuse"), true, false, Unattributed),
+            (Format::Arf, Some("abuse"), true, true, Counted),
+            (Format::Jmrp, Some("abuse"), true, true, Counted),
+        ] {
+            let mut reading = Reading::none();
+            reading.format = format;
+            reading.report.feedback_type = kind.map(FeedbackType::from);
+            let got = judge(
+                &reading,
+                proven.then_some(&feed),
+                if named { &identified } else { &nobody },
+            );
+            assert_eq!(
+                got, want,
+                "{format:?} {kind:?} proven={proven} named={named}"
+            );
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! arfd takes abuse reports (ARF, RFC 5965) by SMTP, finds the customer identity that sent the reported
+//! mail, and locks it at the outgoing filter once a rule is crossed.
+//!
+//! The house, from the pure inside to the outside (imports point inwards only):
+//!
+//! - [`domain`]: what a report, an identity, a feed, a rule, an incident and a lock order are. Pure.
+//! - [`formats`]: bytes to a reading, one file a format. Pure.
+//! - [`store`], [`lock`]: where reports are filed, and whom to ask for a lock.
+//! - [`smtp`], [`http`], [`intake`], [`outbox`]: the edges and the two use cases, filing and locking.
+//! - [`app`]: wires all of it; [`cli`]: what a person types.
+//! - [`clock`], [`metrics`], [`config`]: time, figures, settings.
+
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod formats;
+pub mod http;
+pub mod intake;
+pub mod lock;
+pub mod metrics;
+pub mod outbox;
+pub mod smtp;
+pub mod store;

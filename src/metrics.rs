@@ -1,0 +1,118 @@
+//! Every metric's name, labels and help text, once. Labels are bounded: feeds, rules and targets come from
+//! configuration, all else from closed lists. Identities, addresses and domains are never labels.
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+/// Buckets in seconds from half a millisecond to half a minute.
+const SECONDS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
+];
+/// Buckets in reports a commit.
+const BATCH: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+/// Buckets in seconds from order to confirmed lock: a second to a day.
+const ORDER_SECONDS: [f64; 9] = [0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 86400.0];
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $field:ident : $kind:ident ( $name:literal, $help:literal $(, labels $labels:expr)? $(, buckets $buckets:expr)? ) ;)*) => {
+        /// The daemon's metrics and the registry that holds them.
+        #[derive(Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            $( $(#[$doc])* #[doc = $help] pub $field: $kind, )*
+        }
+
+        impl Metrics {
+            /// Registers every metric in a registry of its own.
+            ///
+            /// # Errors
+            /// When two metrics share a name, which a test rules out.
+            pub fn new() -> prometheus::Result<Self> {
+                let registry = Registry::new();
+                $(
+                    let $field = metrics!(@make $kind, $name, $help $(, labels $labels)? $(, buckets $buckets)?);
+                    registry.register(Box::new($field.clone()))?;
+                )*
+                let metrics = Self { registry, $($field,)* };
+                metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+                Ok(metrics)
+            }
+
+            /// The name and kind of every metric, for the dashboard's and the alert rules' tests.
+            pub const NAMES: &'static [(&'static str, &'static str)] = &[
+                $( ($name, stringify!($kind)), )*
+            ];
+        }
+    };
+    (@make IntCounter, $name:literal, $help:literal) => { IntCounter::new($name, $help)? };
+    (@make IntGauge, $name:literal, $help:literal) => { IntGauge::new($name, $help)? };
+    (@make IntCounterVec, $name:literal, $help:literal, labels $labels:expr) => {
+        IntCounterVec::new(Opts::new($name, $help), &$labels)?
+    };
+    (@make IntGaugeVec, $name:literal, $help:literal, labels $labels:expr) => {
+        IntGaugeVec::new(Opts::new($name, $help), &$labels)?
+    };
+    (@make Histogram, $name:literal, $help:literal, buckets $buckets:expr) => {
+        Histogram::with_opts(HistogramOpts::new($name, $help).buckets($buckets.to_vec()))?
+    };
+    (@make HistogramVec, $name:literal, $help:literal, labels $labels:expr, buckets $buckets:expr) => {
+        HistogramVec::new(HistogramOpts::new($name, $help).buckets($buckets.to_vec()), &$labels)?
+    };
+}
+
+metrics! {
+    build_info: IntGaugeVec("arfd_build_info", "Always 1; the label names the version.", labels ["version"]);
+    smtp_sessions: IntGauge("arfd_smtp_sessions", "SMTP sessions open now.");
+    smtp_sessions_total: IntCounter("arfd_smtp_sessions_total", "SMTP sessions accepted since start.");
+    smtp_refusals: IntCounterVec("arfd_smtp_refusals_total", "Commands, messages and sessions refused at SMTP, by reason.", labels ["reason"]);
+    smtp_messages: IntCounterVec("arfd_smtp_messages_total", "Messages received in full, by the reply they got: accepted, deferred or rejected.", labels ["reply"]);
+    smtp_bytes: IntCounter("arfd_smtp_bytes_total", "Octets of message text received.");
+    reports: IntCounterVec("arfd_reports_total", "Messages filed, by feed (or 'unproven'), feedback type and format. Repeats of the very same report are not in it.", labels ["feed", "feedback_type", "format"]);
+    repeated: IntCounter("arfd_repeated_reports_total", "Retransmissions of a report that was already filed.");
+    defects: IntCounterVec("arfd_report_defects_total", "Departures from the standard seen in reports, by code.", labels ["defect"]);
+    attributions: IntCounterVec("arfd_attributions_total", "Outcomes of attribution: the method that named an identity, or the reason why none was named.", labels ["outcome", "detail"]);
+    complaints: IntCounterVec("arfd_complaints_total", "Reports by whether they counted, and if not, why.", labels ["standing"]);
+    crossings: IntCounterVec("arfd_crossings_total", "Rules crossed: each opened an incident.", labels ["rule"]);
+    orders: IntGaugeVec("arfd_orders", "Lock orders in the store, by state; read at each scrape.", labels ["state"]);
+    order_tries: IntCounterVec("arfd_order_tries_total", "Tries to carry out a lock order, by target and outcome.", labels ["target", "outcome"]);
+    order_seconds: HistogramVec("arfd_order_seconds", "Seconds from a lock order to the target's confirmed lock.", labels ["target"], buckets ORDER_SECONDS);
+    lock_calls: IntCounterVec("arfd_lock_calls_total", "Calls to lock APIs, by target, call and outcome.", labels ["target", "call", "outcome"]);
+    lock_call_seconds: HistogramVec("arfd_lock_call_seconds", "Seconds that calls to lock APIs took.", labels ["target", "call"], buckets SECONDS);
+    breaker_open: IntGaugeVec("arfd_breaker_open", "1 while a target is not asked because it kept failing.", labels ["target"]);
+    commit_batch: Histogram("arfd_commit_batch_reports", "Reports filed in one transaction.", buckets BATCH);
+    commit_seconds: Histogram("arfd_commit_seconds", "Seconds that one filing transaction took.", buckets SECONDS);
+    commit_failures: IntCounter("arfd_commit_failures_total", "Filing transactions that failed; their senders were told to retry.");
+    queue_depth: IntGauge("arfd_queue_depth", "Reports waiting for the next filing transaction.");
+    panics: IntCounter("arfd_session_panics_total", "SMTP sessions that ended in a panic; the others live on.");
+}
+
+impl Metrics {
+    /// All metrics in Prometheus' text format.
+    ///
+    /// # Errors
+    /// When a metric cannot be encoded, which would be a fault of the library.
+    pub fn render(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_register_and_render() {
+        let metrics = Metrics::new().unwrap();
+        metrics
+            .reports
+            .with_label_values(&["filter", "abuse", "arf"])
+            .inc();
+        let text = metrics.render().unwrap();
+        assert!(text.contains("arfd_build_info{version="));
+        assert!(text.contains(
+            "arfd_reports_total{feed=\"filter\",feedback_type=\"abuse\",format=\"arf\"} 1"
+        ));
+    }
+}

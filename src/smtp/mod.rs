@@ -1,0 +1,39 @@
+//! The protocol edge: takes messages by SMTP under limits, and answers only when the inbox has decided.
+//! Nothing about reports is known here.
+
+use async_trait::async_trait;
+use std::net::IpAddr;
+
+/// What SMTP knows of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Identifier of the session, for logs.
+    pub session: u64,
+    /// The client's address, `::ffff:` unmapped.
+    pub client: IpAddr,
+    /// What it called itself.
+    pub helo: String,
+    /// The envelope sender; empty for the null sender.
+    pub mail_from: String,
+    /// The accepted recipients.
+    pub rcpt_to: Vec<String>,
+}
+
+/// The inbox's word on a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// It is durable. The text goes into the 250 reply.
+    Filed(String),
+    /// It could not be made durable now: 451 4.3.0 with this text.
+    TryLater(String),
+}
+
+/// Who takes the messages.
+#[async_trait]
+pub trait Inbox: Send + Sync + 'static {
+    /// Whether mail for this recipient is taken from this client. Otherwise: 550 5.1.1.
+    fn accepts(&self, client: IpAddr, recipient: &str) -> bool;
+
+    /// Takes a message. Returns only when it is durable or cannot be made so now.
+    async fn deliver(&self, envelope: Envelope, message: Vec<u8>) -> Receipt;
+}

@@ -1,0 +1,173 @@
+//! Where reports are filed and lock orders wait. [`Store`] is what the rest of the daemon sees; behind it
+//! is one generic SQL body over SQLite and PostgreSQL.
+
+use crate::domain::filing::{Filed, Filing, Policy};
+use crate::domain::ids::{IncidentId, OrderId, ReportId};
+use crate::domain::lock::{LockOrder, OrderState};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::fmt::Debug;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It may work later: locked, full, or out of reach.
+    #[error("the store is not available: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// It will not work as asked: one of the rows, or the schema, is at fault.
+    #[error("the store refused: {0}")]
+    Refused(#[source] sqlx::Error),
+    /// The address of the store is not usable.
+    #[error("{0}")]
+    Address(String),
+    /// The schema could not be brought up to date.
+    #[error("the schema could not be brought up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A stored row makes no sense to this version.
+    #[error("a stored row is not readable: {0}")]
+    Row(String),
+}
+
+/// An order in the hands of one worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The order; `attempts` includes this try.
+    pub order: LockOrder,
+    /// Proof that this worker holds it.
+    pub token: Uuid,
+}
+
+/// How a try ended, as written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// The target confirmed the lock.
+    Locked {
+        /// Its answer, shortened.
+        answer: String,
+    },
+    /// Try again at that instant.
+    Later {
+        /// What went wrong.
+        why: String,
+        /// When to try again.
+        at: Timestamp,
+    },
+    /// A person must look.
+    Refused {
+        /// Why.
+        why: String,
+    },
+}
+
+/// One row of a listing of reports.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ReportRow {
+    /// Its identifier.
+    pub id: ReportId,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// The SMTP client.
+    pub client: String,
+    /// The feed that it is proven to be from.
+    pub feed: Option<String>,
+    /// Its format.
+    pub format: String,
+    /// Its feedback type.
+    pub feedback_type: Option<String>,
+    /// Whether it counted, and if not, why.
+    pub standing: String,
+    /// The outcome of attribution, as JSON.
+    pub attribution: serde_json::Value,
+    /// The reading, as JSON.
+    pub reading: serde_json::Value,
+}
+
+/// One row of a listing of incidents.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct IncidentRow {
+    /// Its identifier.
+    pub id: IncidentId,
+    /// The identity.
+    pub identity: String,
+    /// The outgoing user's domain, where known.
+    pub domain: Option<String>,
+    /// The outgoing user's name, where known.
+    pub username: Option<String>,
+    /// Its state.
+    pub state: String,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Rule, arithmetic and evidence, as JSON.
+    pub explanation: serde_json::Value,
+}
+
+/// One row of a listing of lock orders.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct OrderRow {
+    /// The order.
+    #[serde(flatten)]
+    pub order: LockOrder,
+    /// Its state.
+    pub state: OrderState,
+    /// When it is tried next, while pending.
+    pub not_before: Timestamp,
+    /// What the last try came to.
+    pub last_answer: Option<String>,
+    /// When it was settled for good.
+    pub settled_at: Option<Timestamp>,
+}
+
+/// Where the daemon keeps what it must not lose.
+#[async_trait]
+pub trait Store: Debug + Send + Sync {
+    /// Files a batch in one transaction: all of it is durable when this returns `Ok`, none of it otherwise.
+    /// Results are in the order of the batch. Each complaint is assessed at its own `received_at`, in the
+    /// order of the batch; a crossing opens one incident and writes its orders in the same transaction.
+    async fn file(&self, batch: &[Filing], policy: &Policy) -> Result<Vec<Filed>, StoreError>;
+
+    /// Claims the due order that has waited longest among those for `targets`, for as long as `lease`. An
+    /// order whose lease ran out can be claimed again.
+    async fn claim(
+        &self,
+        targets: &[String],
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Option<Claim>, StoreError>;
+
+    /// Writes down how a try ended. False when the claim was lost meanwhile; nothing is written then.
+    async fn settle(
+        &self,
+        claim: &Claim,
+        settlement: &Settlement,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// When the next pending order is due (a claimed one: when its lease runs out).
+    async fn next_due(&self, targets: &[String]) -> Result<Option<Timestamp>, StoreError>;
+
+    /// How many orders are in each state.
+    async fn order_counts(&self) -> Result<Vec<(OrderState, u64)>, StoreError>;
+
+    /// The newest reports first.
+    async fn reports(&self, limit: u32) -> Result<Vec<ReportRow>, StoreError>;
+
+    /// The newest incidents first.
+    async fn incidents(&self, limit: u32) -> Result<Vec<IncidentRow>, StoreError>;
+
+    /// The newest orders first.
+    async fn orders(&self, limit: u32) -> Result<Vec<OrderRow>, StoreError>;
+
+    /// The raw message of a report, as it came.
+    async fn evidence(&self, id: ReportId) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// One order, by its identifier.
+    async fn order(&self, id: OrderId) -> Result<Option<OrderRow>, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Flushes and closes.
+    async fn close(&self);
+}

@@ -1,0 +1,16 @@
+//! All integration tests in one binary, one module a subject.
+
+mod architecture;
+mod cli;
+mod end_to_end;
+mod golden;
+mod hostile;
+mod http;
+mod kill;
+mod lock;
+mod outbox;
+mod samples;
+mod simulation;
+mod smtp;
+mod store;
+mod support;
