@@ -1,0 +1,431 @@
+//! Whether settings make sense, and their translation to the domain's types. All problems are reported at
+//! once, each with its key.
+
+use super::settings::{Demand, HeaderMissing, Settings, Target};
+use crate::domain::attribution::{self, HeaderRule, Methods};
+use crate::domain::feed::{self, Feed, Proof};
+use crate::domain::feedback::FeedbackType;
+use crate::domain::filing::Policy;
+use crate::domain::threshold::Rule;
+use regex::Regex;
+use std::collections::HashSet;
+use std::fmt;
+
+/// One setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Its key, as in `feeds[1].networks`.
+    pub key: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+    /// The file and line where it most likely stands.
+    pub place: Option<String>,
+}
+
+impl Problem {
+    /// Adds the file, and the line where the key or its section stands.
+    pub fn located(mut self, file: &str, text: &str) -> Self {
+        let (section, key) = self.key.rsplit_once('.').unwrap_or(("", &self.key));
+        let (section, nth) = match section.split_once('[') {
+            Some((name, rest)) => (name, rest.trim_end_matches(']').parse().unwrap_or(0)),
+            None => (section, 0usize),
+        };
+        let heads = [format!("[{section}]"), format!("[[{section}]]")];
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let head = lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| heads.iter().any(|head| head == *line))
+            .nth(nth)
+            .map(|(at, _)| at);
+        let at = head.map(|head| {
+            let body = lines[head + 1..].iter().take_while(|l| !l.starts_with('['));
+            let inside = body.enumerate().find(|(_, line)| {
+                line.split_once('=')
+                    .is_some_and(|(name, _)| name.trim() == key)
+            });
+            inside.map_or(head, |(offset, _)| head + 1 + offset) + 1
+        });
+        self.place = Some(match at {
+            Some(line) => format!("{file}:{line}"),
+            None => file.to_owned(),
+        });
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{}: {}", self.key, self.message)
+    }
+}
+
+/// Collects problems.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Problem {
+            key: key.into(),
+            message: message.into(),
+            place: None,
+        });
+    }
+
+    fn demand(&mut self, holds: bool, key: impl Into<String>, message: impl Into<String>) {
+        if !holds {
+            self.add(key, message);
+        }
+    }
+}
+
+/// Everything that makes no sense in the settings; empty when they can be used.
+pub fn check(settings: &Settings) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    smtp(settings, &mut problems);
+    store(settings, &mut problems);
+    identification(settings, &mut problems);
+    feeds(settings, &mut problems);
+    rules(settings, &mut problems);
+    lock(settings, &mut problems);
+    problems.0
+}
+
+fn smtp(settings: &Settings, problems: &mut Problems) {
+    let smtp = &settings.smtp;
+    problems.demand(
+        !smtp.recipients.is_empty() || smtp.listen.ip().is_loopback(),
+        "smtp.recipients",
+        "is empty, so mail for anybody would be taken; that is allowed on a loopback address only: \
+         name your abuse addresses",
+    );
+    for (i, address) in smtp.recipients.iter().enumerate() {
+        problems.demand(
+            is_address(address),
+            "smtp.recipients",
+            format!("entry {i} ('{address}') is not an address"),
+        );
+    }
+    let name_ok = |c: char| c.is_ascii_alphanumeric() || "-.[]:".contains(c);
+    problems.demand(
+        !smtp.hostname.is_empty() && smtp.hostname.chars().all(name_ok),
+        "smtp.hostname",
+        "must be a host name",
+    );
+    for (key, zero) in [
+        ("smtp.max_recipients", smtp.max_recipients == 0),
+        ("smtp.max_messages", smtp.max_messages == 0),
+        ("smtp.max_errors", smtp.max_errors == 0),
+        ("smtp.max_sessions", smtp.max_sessions == 0),
+        (
+            "smtp.max_sessions_per_client",
+            smtp.max_sessions_per_client == 0,
+        ),
+        ("smtp.command_timeout", smtp.command_timeout.0.is_zero()),
+        ("smtp.data_timeout", smtp.data_timeout.0.is_zero()),
+        ("smtp.session_timeout", smtp.session_timeout.0.is_zero()),
+        ("store.max_batch", settings.store.max_batch == 0),
+        ("store.max_queue", settings.store.max_queue == 0),
+        ("store.max_connections", settings.store.max_connections == 0),
+        ("store.timeout", settings.store.timeout.0.is_zero()),
+        ("outbox.concurrency", settings.outbox.concurrency == 0),
+        ("outbox.lease", settings.outbox.lease.0.is_zero()),
+        (
+            "outbox.first_retry",
+            settings.outbox.first_retry.0.is_zero(),
+        ),
+        (
+            "outbox.breaker_failures",
+            settings.outbox.breaker_failures == 0,
+        ),
+        ("outbox.poll", settings.outbox.poll.0.is_zero()),
+    ] {
+        problems.demand(!zero, key, "must not be 0");
+    }
+    for (key, size, least) in [
+        ("smtp.max_command_line", smtp.max_command_line.0, 512),
+        ("smtp.max_text_line", smtp.max_text_line.0, 1000),
+        ("smtp.max_message_size", smtp.max_message_size.0, 64 << 10),
+        (
+            "smtp.max_in_flight",
+            smtp.max_in_flight.0,
+            smtp.max_message_size.0,
+        ),
+    ] {
+        problems.demand(
+            size >= least,
+            key,
+            format!("must be at least {}", super::Size(least)),
+        );
+    }
+}
+
+/// Local part and domain, no spaces or brackets.
+fn is_address(address: &str) -> bool {
+    let well_formed =
+        |s: &str| !s.is_empty() && !s.contains(|c: char| c.is_whitespace() || "<>".contains(c));
+    address
+        .rsplit_once('@')
+        .is_some_and(|(local, domain)| well_formed(local) && well_formed(domain))
+}
+
+fn store(settings: &Settings, problems: &mut Problems) {
+    let url = settings.store.url.expose();
+    problems.demand(
+        ["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme)),
+        "store.url",
+        "must begin with sqlite:// or postgres://",
+    );
+}
+
+fn identification(settings: &Settings, problems: &mut Problems) {
+    let methods = &settings.identification.methods;
+    problems.demand(
+        !methods.is_empty(),
+        "identification.methods",
+        "must name at least one method",
+    );
+    let distinct: HashSet<_> = methods.iter().collect();
+    problems.demand(
+        distinct.len() == methods.len(),
+        "identification.methods",
+        "names a method twice",
+    );
+    for (i, header) in settings.identification.headers.iter().enumerate() {
+        let key = format!("identification.headers[{i}]");
+        problems.demand(
+            !header.name.is_empty()
+                && header
+                    .name
+                    .chars()
+                    .all(|c| c.is_ascii_graphic() && c != ':'),
+            format!("{key}.name"),
+            format!("'{}' is not a header's name", header.name),
+        );
+        if let Some(Err(e)) = header.capture.as_deref().map(Regex::new) {
+            problems.add(
+                format!("{key}.capture"),
+                format!("is not a regular expression: {e}"),
+            );
+        }
+    }
+}
+
+/// Names become labels and are typed by people.
+fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut HashSet<String>) {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    problems.demand(
+        !name.is_empty() && name.len() <= 64 && name.chars().all(fine),
+        format!("{key}.name"),
+        format!("'{name}' is not a name: 1 to 64 letters, digits, '-', '_' or '.'"),
+    );
+    problems.demand(
+        seen.insert(name.to_owned()),
+        format!("{key}.name"),
+        format!("'{name}' is used twice"),
+    );
+}
+
+fn feeds(settings: &Settings, problems: &mut Problems) {
+    let mut seen = HashSet::from(["unproven".to_owned()]);
+    for (i, feed) in settings.feeds.iter().enumerate() {
+        let key = format!("feeds[{i}]");
+        name(problems, &key, &feed.name, &mut seen);
+        problems.demand(
+            !feed.networks.is_empty() || !feed.recipients.is_empty(),
+            format!("{key}.networks"),
+            "nothing proves this feed: give networks, recipients or both",
+        );
+        for net in feed.networks.iter().filter(|net| net.prefix_len() == 0) {
+            problems.add(
+                format!("{key}.networks"),
+                format!("{net} is the whole internet and proves nothing"),
+            );
+        }
+        for address in &feed.recipients {
+            problems.demand(
+                is_address(address),
+                format!("{key}.recipients"),
+                format!("'{address}' is not an address"),
+            );
+            let taken = settings.smtp.recipients.is_empty()
+                || settings
+                    .smtp
+                    .recipients
+                    .iter()
+                    .any(|r| r.eq_ignore_ascii_case(address));
+            problems.demand(
+                taken,
+                format!("{key}.recipients"),
+                format!("'{address}' is not among smtp.recipients, so its mail would be refused"),
+            );
+        }
+        for kind in feed.weights.keys().map(|k| FeedbackType::from(k.as_str())) {
+            problems.demand(
+                kind.may_count() || feed.weights.get(kind.as_str()) == Some(&0),
+                format!("{key}.weights"),
+                format!("{kind} never counts, whatever its weight"),
+            );
+        }
+    }
+}
+
+fn rules(settings: &Settings, problems: &mut Problems) {
+    let mut seen = HashSet::new();
+    for (i, rule) in settings.rules.iter().enumerate() {
+        let key = format!("rules[{i}]");
+        name(problems, &key, &rule.name, &mut seen);
+        for feed in &rule.feeds {
+            problems.demand(
+                settings.feeds.iter().any(|f| f.name == *feed),
+                format!("{key}.feeds"),
+                format!("there is no feed '{feed}'"),
+            );
+        }
+        for kind in &rule.feedback_types {
+            problems.demand(
+                FeedbackType::from(kind.as_str()).may_count(),
+                format!("{key}.feedback_types"),
+                format!("{kind} never counts"),
+            );
+        }
+        problems.demand(
+            !rule.window.0.is_zero(),
+            format!("{key}.window"),
+            "must not be 0",
+        );
+        for (what, value) in [
+            ("min_weight", rule.min_weight),
+            ("min_messages", rule.min_messages),
+            ("min_feeds", rule.min_feeds),
+        ] {
+            let fits = i64::try_from(value).is_ok();
+            problems.demand(
+                value > 0 && fits,
+                format!("{key}.{what}"),
+                "must be at least 1",
+            );
+        }
+    }
+}
+
+fn lock(settings: &Settings, problems: &mut Problems) {
+    let target = &settings.lock.spamexperts;
+    for (key, pattern) in std::iter::once(("success", &target.success))
+        .chain([("already_locked", &target.already_locked)])
+        .chain(target.refusals.iter().map(|r| ("refusals", r)))
+    {
+        if let Err(e) = Regex::new(pattern) {
+            problems.add(
+                format!("lock.spamexperts.{key}"),
+                format!("is not a regular expression: {e}"),
+            );
+        }
+    }
+    if settings.lock.target != Target::SpamExperts {
+        return;
+    }
+    problems.demand(
+        target.url.starts_with("https://") || target.url.starts_with("http://"),
+        "lock.spamexperts.url",
+        "must be the URL of the filter's API",
+    );
+    problems.demand(
+        !target.login.is_empty(),
+        "lock.spamexperts.login",
+        "is needed",
+    );
+    problems.demand(
+        !target.password.is_empty(),
+        "lock.spamexperts.password",
+        "is needed (or password_file)",
+    );
+    problems.demand(
+        settings.outbox.lease.0 > target.timeout.0 * 3,
+        "outbox.lease",
+        "must be longer than three calls of lock.spamexperts.timeout, or two workers do one order",
+    );
+}
+
+impl Settings {
+    /// The feeds as the domain knows them.
+    pub fn to_feeds(&self) -> Vec<Feed> {
+        let feeds = self.feeds.iter().map(|feed| Feed {
+            name: feed.name.clone(),
+            proofs: [
+                (!feed.networks.is_empty()).then(|| Proof::Network(feed.networks.clone())),
+                (!feed.recipients.is_empty()).then(|| Proof::Recipient(feed.recipients.clone())),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            demand: match feed.demand {
+                Demand::All => feed::Demand::All,
+                Demand::Any => feed::Demand::Any,
+            },
+            weight: feed.weight,
+            weights: feed
+                .weights
+                .iter()
+                .map(|(kind, weight)| (FeedbackType::from(kind.as_str()), *weight))
+                .collect(),
+        });
+        feeds.collect()
+    }
+
+    /// How identities are found.
+    ///
+    /// # Errors
+    /// When a pattern is not a regular expression, which [`check`] rules out.
+    pub fn to_methods(&self) -> Result<Methods, regex::Error> {
+        let header = |header: &super::Header| {
+            Ok(HeaderRule {
+                name: header.name.clone(),
+                capture: header.capture.as_deref().map(Regex::new).transpose()?,
+            })
+        };
+        Ok(Methods {
+            order: self.identification.methods.clone(),
+            headers: self
+                .identification
+                .headers
+                .iter()
+                .map(header)
+                .collect::<Result<_, _>>()?,
+            header_missing: match self.identification.header_missing {
+                HeaderMissing::NextMethod => attribution::HeaderMissing::NextMethod,
+                HeaderMissing::Stop => attribution::HeaderMissing::Stop,
+            },
+        })
+    }
+
+    /// The rules, and the targets that get an order for each crossing.
+    pub fn to_policy(&self) -> Policy {
+        let rules = self.rules.iter().map(|rule| Rule {
+            name: rule.name.clone(),
+            feeds: rule.feeds.clone(),
+            feedback_types: rule
+                .feedback_types
+                .iter()
+                .map(|k| FeedbackType::from(k.as_str()))
+                .collect(),
+            window_seconds: rule.window.0.as_secs(),
+            min_weight: rule.min_weight,
+            min_messages: rule.min_messages,
+            min_feeds: rule.min_feeds,
+        });
+        Policy {
+            rules: rules.collect(),
+            targets: match self.lock.target {
+                Target::Observe => Vec::new(),
+                Target::SpamExperts => vec![crate::domain::lock::SPAMEXPERTS.to_owned()],
+            },
+        }
+    }
+}

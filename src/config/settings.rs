@@ -1,0 +1,429 @@
+//! Every setting with its default, section by section, as it is written in `arfd.toml`. Shape is checked
+//! here (unknown keys are refused); sense is checked in `check.rs`. `samples/arfd.toml` explains each key
+//! and a test holds it equal to these defaults.
+
+use super::values::{Secret, SecretUrl, Size, Span};
+use crate::domain::attribution::IdentificationMethod;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Log lines.
+    pub log: Log,
+    /// The SMTP listener.
+    pub smtp: Smtp,
+    /// The HTTP listener.
+    pub http: Http,
+    /// Where reports are filed.
+    pub store: Store,
+    /// How identities are found.
+    pub identification: Identification,
+    /// Where locks go.
+    pub lock: Lock,
+    /// How lock orders are carried out.
+    pub outbox: Outbox,
+    /// Sources of reports and their proof.
+    pub feeds: Vec<Feed>,
+    /// When enough is enough.
+    pub rules: Vec<Rule>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let rule = |name: &str, hours: u64, weight, messages, feeds| Rule {
+            name: name.into(),
+            feeds: Vec::new(),
+            feedback_types: Vec::new(),
+            window: Span::secs(hours * 3600),
+            min_weight: weight,
+            min_messages: messages,
+            min_feeds: feeds,
+        };
+        Self {
+            log: Log::default(),
+            smtp: Smtp::default(),
+            http: Http::default(),
+            store: Store::default(),
+            identification: Identification::default(),
+            lock: Lock::default(),
+            outbox: Outbox::default(),
+            feeds: Vec::new(),
+            rules: vec![
+                rule("burst", 2, 50, 10, 1),
+                rule("complaints", 24, 30, 3, 2),
+            ],
+        }
+    }
+}
+
+/// Log lines, on standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or per module as in `info,arfd::smtp=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Human,
+            level: "info".into(),
+        }
+    }
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line an event.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The SMTP listener and its limits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Smtp {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Our name in the greeting.
+    pub hostname: String,
+    /// The abuse addresses that mail is taken for.
+    pub recipients: Vec<String>,
+    /// The largest message.
+    pub max_message_size: Size,
+    /// The longest line of message text.
+    pub max_text_line: Size,
+    /// The longest command line.
+    pub max_command_line: Size,
+    /// Recipients a message.
+    pub max_recipients: usize,
+    /// Messages a session.
+    pub max_messages: usize,
+    /// Errors a session before it is closed.
+    pub max_errors: usize,
+    /// Sessions at a time.
+    pub max_sessions: usize,
+    /// Sessions at a time for one client address.
+    pub max_sessions_per_client: usize,
+    /// Message text held for all sessions together.
+    pub max_in_flight: Size,
+    /// How long a client may take for a command, or for the next piece of text.
+    pub command_timeout: Span,
+    /// How long a client may take for one whole message.
+    pub data_timeout: Span,
+    /// How long a session may last.
+    pub session_timeout: Span,
+    /// How long messages in flight may take to finish when the daemon stops.
+    pub drain_timeout: Span,
+}
+
+impl Default for Smtp {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 2525)),
+            hostname: "localhost".into(),
+            recipients: Vec::new(),
+            max_message_size: Size(25 << 20),
+            max_text_line: Size(1 << 20),
+            max_command_line: Size(2048),
+            max_recipients: 100,
+            max_messages: 10_000,
+            max_errors: 20,
+            max_sessions: 1_000,
+            max_sessions_per_client: 100,
+            max_in_flight: Size(256 << 20),
+            command_timeout: Span::secs(300),
+            data_timeout: Span::secs(600),
+            session_timeout: Span::secs(3600),
+            drain_timeout: Span::secs(30),
+        }
+    }
+}
+
+/// The HTTP listener: metrics and health.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8025)),
+        }
+    }
+}
+
+/// Where reports are filed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`.
+    pub url: SecretUrl,
+    /// A file that holds the URL, read instead of `url`.
+    pub url_file: Option<PathBuf>,
+    /// Connections to PostgreSQL.
+    pub max_connections: u32,
+    /// Reports in one transaction at most.
+    pub max_batch: usize,
+    /// Reports waiting for a transaction at most; beyond it senders are told to retry.
+    pub max_queue: usize,
+    /// How long a report may wait for its transaction before its sender is told to retry.
+    pub timeout: Span,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            url: SecretUrl::new("sqlite://var/arfd.db"),
+            url_file: None,
+            max_connections: 10,
+            max_batch: 256,
+            max_queue: 4096,
+            timeout: Span::secs(30),
+        }
+    }
+}
+
+/// How identities are found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Identification {
+    /// The filter's methods in its configured order.
+    pub methods: Vec<IdentificationMethod>,
+    /// What to do when no identification header is found although some are configured.
+    pub header_missing: HeaderMissing,
+    /// The headers that your MTA adds.
+    pub headers: Vec<Header>,
+}
+
+impl Default for Identification {
+    fn default() -> Self {
+        Self {
+            methods: vec![
+                IdentificationMethod::IdentificationHeader,
+                IdentificationMethod::AuthenticatingUser,
+                IdentificationMethod::EnvelopeSender,
+            ],
+            header_missing: HeaderMissing::NextMethod,
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// See [`crate::domain::attribution::HeaderMissing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeaderMissing {
+    /// Try the next method.
+    NextMethod,
+    /// Leave the report unattributed.
+    Stop,
+}
+
+/// One identification header.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// A regular expression; its first group is the identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<String>,
+}
+
+/// A source of reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// Its name, in records and metrics.
+    pub name: String,
+    /// Proof: the client lies in one of these networks.
+    #[serde(default)]
+    pub networks: Vec<IpNet>,
+    /// Proof: it was sent to one of these addresses.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+    /// Whether all proofs must hold or any.
+    #[serde(default)]
+    pub demand: Demand,
+    /// Weight of an abuse, fraud or virus complaint.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// Weight by feedback type.
+    #[serde(default)]
+    pub weights: BTreeMap<String, u32>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// See [`crate::domain::feed::Demand`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Demand {
+    /// Every kind of proof that is given must hold.
+    #[default]
+    All,
+    /// One is enough.
+    Any,
+}
+
+/// When enough is enough.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its name, in records and metrics.
+    pub name: String,
+    /// Feeds that it looks at; empty for all.
+    #[serde(default)]
+    pub feeds: Vec<String>,
+    /// Feedback types that it looks at; empty for all that count.
+    #[serde(default)]
+    pub feedback_types: Vec<String>,
+    /// The sliding window.
+    pub window: Span,
+    /// Least sum of weights in the window.
+    pub min_weight: u64,
+    /// Least number of distinct messages in the window.
+    #[serde(default = "one_u64")]
+    pub min_messages: u64,
+    /// Least number of distinct feeds in the window.
+    #[serde(default = "one_u64")]
+    pub min_feeds: u64,
+}
+
+fn one_u64() -> u64 {
+    1
+}
+
+/// Where locks go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lock {
+    /// Which target takes the orders.
+    pub target: Target,
+    /// The filter's lock API.
+    pub spamexperts: SpamExperts,
+}
+
+/// The kinds of target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// None: orders are recorded, not sent.
+    #[default]
+    Observe,
+    /// SpamExperts / Spampanel.
+    SpamExperts,
+}
+
+/// The filter's lock API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpamExperts {
+    /// Where the API is, e.g. `https://filter.example.net/cgi-bin/api`.
+    pub url: String,
+    /// Login.
+    pub login: String,
+    /// Password.
+    pub password: Secret,
+    /// A file that holds the password, read instead of `password`.
+    pub password_file: Option<PathBuf>,
+    /// Name of the call that locks.
+    pub lock_call: String,
+    /// Name of the call that lists what is locked.
+    pub list_call: String,
+    /// Further fixed parameters of the lock call.
+    pub lock_parameters: BTreeMap<String, String>,
+    /// Further fixed parameters of the list call.
+    pub list_parameters: BTreeMap<String, String>,
+    /// What a plain-text answer to the lock call looks like when it worked.
+    pub success: String,
+    /// What it looks like when the identity was locked already.
+    pub already_locked: String,
+    /// Answers that no retry will mend.
+    pub refusals: Vec<String>,
+    /// How long a call may take.
+    pub timeout: Span,
+    /// The longest answer that is read.
+    pub max_answer: Size,
+}
+
+impl Default for SpamExperts {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            login: String::new(),
+            password: Secret::default(),
+            password_file: None,
+            lock_call: "api_lock_outgoing_identity".into(),
+            list_call: "api_list_locked_identities".into(),
+            lock_parameters: BTreeMap::new(),
+            list_parameters: BTreeMap::new(),
+            success: r"(?i)\b(success(ful(ly)?)?|locked|ok)\b".into(),
+            already_locked: r"(?i)already\s+(been\s+)?locked".into(),
+            refusals: [
+                r"(?i)no such domain",
+                r"(?i)has status 'inactive'",
+                r"(?i)incorrect usage of api",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            timeout: Span::secs(20),
+            max_answer: Size(1 << 20),
+        }
+    }
+}
+
+/// How lock orders are carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outbox {
+    /// Orders carried out at a time.
+    pub concurrency: usize,
+    /// How long a try holds an order before another worker may take it.
+    pub lease: Span,
+    /// Wait after the first failed try; doubles from try to try.
+    pub first_retry: Span,
+    /// The longest wait between tries.
+    pub max_retry: Span,
+    /// Tries before an order is given to the desk as refused; 0 for no end.
+    pub max_attempts: u32,
+    /// Failures in a row after which a target is left alone for a while.
+    pub breaker_failures: u32,
+    /// How long it is left alone.
+    pub breaker_pause: Span,
+    /// How often orders of other nodes are looked for.
+    pub poll: Span,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            lease: Span::secs(120),
+            first_retry: Span::secs(2),
+            max_retry: Span::secs(600),
+            max_attempts: 0,
+            breaker_failures: 5,
+            breaker_pause: Span::secs(30),
+            poll: Span::secs(10),
+        }
+    }
+}
