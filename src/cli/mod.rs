@@ -1,3 +1,130 @@
-//! To come.
+//! What a person or a service manager types. One file a family of commands; this one knows them all and
+//! turns errors into messages and exit codes (after sysexits).
 
+mod config;
 pub mod demo;
+mod ingest;
+mod list;
+mod parse;
+mod serve;
+
+use crate::app::StartError;
+use crate::config::{ConfigError, LogFormat, Settings};
+use clap::{Args, Parser, Subcommand};
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Exit code: an input cannot be read (EX_NOINPUT).
+pub const NO_INPUT: u8 = 66;
+/// Exit code: a service is not available (EX_UNAVAILABLE).
+const UNAVAILABLE: u8 = 69;
+/// Exit code: not now, try again (EX_TEMPFAIL). Mail systems keep the message and retry.
+pub const TRY_AGAIN: u8 = 75;
+/// Exit code: the configuration is wrong (EX_CONFIG).
+const BAD_CONFIG: u8 = 78;
+
+/// Takes ARF abuse reports, finds the customer identity that sent the mail, locks it at the outgoing filter.
+#[derive(Debug, Parser)]
+#[command(name = "arfd", version, propagate_version = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Begin with:
+  arfd demo                     see the whole job on this machine, nothing to set up
+  arfd parse report.eml         what arfd reads in a report
+  arfd config check -c FILE     is this configuration right?
+  arfd serve -c FILE            run the daemon
+
+Settings come from the built-in defaults, then FILE, then the environment: smtp.listen is
+ARFD_SMTP__LISTEN. Exit codes: 0 fine, 1 failed, 2 usage, 66 no input, 69 unavailable,
+75 try again, 78 configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon.
+    Serve(serve::Serve),
+    /// Show the whole job: reports in, an identity locked, on temporary stores and loopback ports.
+    Demo(demo::Demo),
+    /// Read reports and show what is in them. Nothing is stored.
+    Parse(parse::Parse),
+    /// File messages without SMTP, e.g. from a pipe or a directory. Exit code 0 means durable.
+    Ingest(ingest::Ingest),
+    /// List what is in the store: reports, incidents, lock orders.
+    List(list::List),
+    /// Check and show the configuration.
+    #[command(subcommand)]
+    Config(config::Config),
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Args)]
+struct ConfigFile {
+    /// TOML file with the settings; see samples/arfd.toml. Without it the defaults apply.
+    #[arg(short = 'c', long = "config", value_name = "FILE", env = "ARFD_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn load(&self) -> Result<Settings, ConfigError> {
+        crate::config::load(self.config.as_deref())
+    }
+}
+
+/// Runs what the command line says.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Demo(demo) => demo.run(),
+        Command::Parse(parse) => parse.run(),
+        Command::Ingest(ingest) => ingest.run(),
+        Command::List(list) => list.run(),
+        Command::Config(config) => config.run(),
+    };
+    result.unwrap_or_else(|error| {
+        // A reader that has seen enough (`| head`) is no failure.
+        if error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("arfd: {error:#}");
+        ExitCode::from(code_of(&error))
+    })
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() {
+        return BAD_CONFIG;
+    }
+    match error.downcast_ref::<StartError>() {
+        Some(StartError::Listen { .. } | StartError::Store { .. }) => UNAVAILABLE,
+        Some(StartError::Target(_) | StartError::Pattern(_)) => BAD_CONFIG,
+        _ => 1,
+    }
+}
+
+/// A runtime for the commands that need one.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Log lines go to standard error, in the configured form.
+fn start_logging(settings: &Settings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.log.level)
+        .map_err(|e| anyhow::anyhow!("log.level = {:?}: {e}", settings.log.level))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    match settings.log.format {
+        LogFormat::Human => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(())
+}

@@ -127,6 +127,7 @@ fn smtp(settings: &Settings, problems: &mut Problems) {
         ),
         ("smtp.command_timeout", smtp.command_timeout.0.is_zero()),
         ("smtp.data_timeout", smtp.data_timeout.0.is_zero()),
+        ("smtp.write_timeout", smtp.write_timeout.0.is_zero()),
         ("smtp.session_timeout", smtp.session_timeout.0.is_zero()),
         ("store.max_batch", settings.store.max_batch == 0),
         ("store.max_queue", settings.store.max_queue == 0),

@@ -4,6 +4,7 @@
 
 use super::values::{Secret, SecretUrl, Size, Span};
 use crate::domain::attribution::IdentificationMethod;
+use crate::lock::spamexperts;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -110,9 +111,9 @@ pub struct Smtp {
     /// Recipients a message.
     pub max_recipients: usize,
     /// Messages a session.
-    pub max_messages: usize,
+    pub max_messages: u64,
     /// Errors a session before it is closed.
-    pub max_errors: usize,
+    pub max_errors: u32,
     /// Sessions at a time.
     pub max_sessions: usize,
     /// Sessions at a time for one client address.
@@ -123,6 +124,8 @@ pub struct Smtp {
     pub command_timeout: Span,
     /// How long a client may take for one whole message.
     pub data_timeout: Span,
+    /// How long a client may take to read our replies.
+    pub write_timeout: Span,
     /// How long a session may last.
     pub session_timeout: Span,
     /// How long messages in flight may take to finish when the daemon stops.
@@ -146,6 +149,7 @@ impl Default for Smtp {
             max_in_flight: Size(256 << 20),
             command_timeout: Span::secs(300),
             data_timeout: Span::secs(600),
+            write_timeout: Span::secs(60),
             session_timeout: Span::secs(3600),
             drain_timeout: Span::secs(30),
         }
@@ -359,8 +363,14 @@ pub struct SpamExperts {
     pub already_locked: String,
     /// Answers that no retry will mend.
     pub refusals: Vec<String>,
+    /// HTTP statuses that no retry will mend.
+    pub refused_statuses: Vec<u16>,
+    /// A file with certificates (PEM) to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// How long a call may take.
     pub timeout: Span,
+    /// How long its connection may take.
+    pub connect_timeout: Span,
     /// The longest answer that is read.
     pub max_answer: Size,
 }
@@ -376,16 +386,13 @@ impl Default for SpamExperts {
             list_call: "api_list_locked_identities".into(),
             lock_parameters: BTreeMap::new(),
             list_parameters: BTreeMap::new(),
-            success: r"(?i)\b(success(ful(ly)?)?|locked|ok)\b".into(),
-            already_locked: r"(?i)already\s+(been\s+)?locked".into(),
-            refusals: [
-                r"(?i)no such domain",
-                r"(?i)has status 'inactive'",
-                r"(?i)incorrect usage of api",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            success: spamexperts::SUCCESS.into(),
+            already_locked: spamexperts::ALREADY_LOCKED.into(),
+            refusals: spamexperts::REFUSED.map(str::to_owned).to_vec(),
+            refused_statuses: Vec::new(),
+            ca_file: None,
             timeout: Span::secs(20),
+            connect_timeout: Span::secs(5),
             max_answer: Size(1 << 20),
         }
     }

@@ -1,0 +1,47 @@
+//! The intake as SMTP sees it: an inbox for the configured abuse addresses.
+
+use crate::domain::feed::Arrival;
+use crate::intake::Intake;
+use crate::smtp::{Envelope, Inbox, Receipt};
+use async_trait::async_trait;
+use std::net::IpAddr;
+
+/// The inbox of the abuse desk.
+#[derive(Debug)]
+pub struct Desk {
+    /// Takes what is accepted.
+    pub intake: Intake,
+    /// The abuse addresses.
+    pub recipients: Vec<String>,
+}
+
+#[async_trait]
+impl Inbox for Desk {
+    /// With no addresses configured any is taken, but only from this machine: the configuration check sees
+    /// to the listener, this to the client.
+    fn accepts(&self, client: IpAddr, recipient: &str) -> bool {
+        if self.recipients.is_empty() {
+            return client.is_loopback();
+        }
+        self.recipients
+            .iter()
+            .any(|r| r.eq_ignore_ascii_case(recipient))
+    }
+
+    async fn deliver(&self, envelope: Envelope, message: Vec<u8>) -> Receipt {
+        let arrival = Arrival {
+            client: envelope.client,
+            helo: envelope.helo,
+            mail_from: envelope.mail_from,
+            rcpt_to: envelope.rcpt_to,
+        };
+        match self.intake.take(arrival, message).await {
+            Ok(filed) if filed.repeated => Receipt::Filed(format!("already filed as {}", filed.id)),
+            Ok(filed) => Receipt::Filed(format!("filed as {}", filed.id)),
+            Err(error) => {
+                tracing::warn!(%error, session = envelope.session, "told to retry");
+                Receipt::TryLater("not filed, try again".to_owned())
+            }
+        }
+    }
+}

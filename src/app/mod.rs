@@ -1,0 +1,188 @@
+//! The composition root: opens the store, wires intake, outbox and the two edges, and takes them down in
+//! the order that loses nothing: no new mail, then what waits is filed, then orders in flight are settled.
+
+mod desk;
+mod wire;
+
+pub use wire::{judge, open_store};
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::http;
+use crate::intake::Intake;
+use crate::intake::writer;
+use crate::lock::spamexperts;
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+use crate::smtp;
+use crate::store::{Store, StoreError};
+use desk::Desk;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Why the daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener's address is not to be had.
+    #[error("{key} = {address}: {source}")]
+    Listen {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store does not open.
+    #[error("store.url = {url}: {source}")]
+    Store {
+        /// The setting, masked.
+        url: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// The target cannot be set up.
+    #[error("lock.spamexperts: {0}")]
+    Target(#[from] spamexperts::SetupError),
+    /// A pattern is not a regular expression.
+    #[error("identification.headers: {0}")]
+    Pattern(#[from] regex::Error),
+    /// The metrics could not be set up.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A daemon that runs.
+#[derive(Debug)]
+pub struct Daemon {
+    /// Where SMTP listens.
+    pub smtp: SocketAddr,
+    /// Where HTTP listens.
+    pub http: SocketAddr,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The figures.
+    pub metrics: Arc<Metrics>,
+    ready: Arc<AtomicBool>,
+    stop_smtp: CancellationToken,
+    stop_outbox: CancellationToken,
+    stop_http: CancellationToken,
+    smtp_task: JoinHandle<()>,
+    writer_task: JoinHandle<()>,
+    outbox_task: JoinHandle<()>,
+    http_task: JoinHandle<()>,
+}
+
+impl Daemon {
+    /// Starts everything. Mail is taken when this returns.
+    ///
+    /// # Errors
+    /// When an address is taken, or the store or the target cannot be set up.
+    pub async fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::new()?);
+        wire::start_at_zero(&metrics, settings);
+        let store = open_store(settings).await?;
+        let targets = wire::targets(settings, &metrics, &clock)?;
+        let (smtp_listener, smtp_address) = listen("smtp.listen", settings.smtp.listen).await?;
+        let (http_listener, http_address) = listen("http.listen", settings.http.listen).await?;
+        let ready = Arc::new(AtomicBool::new(false));
+        let [stop_smtp, stop_outbox, stop_http] = [(); 3].map(|()| CancellationToken::new());
+
+        let ordered = Arc::new(Notify::new());
+        let (handle, writer_task) = writer::spawn(
+            Arc::clone(&store),
+            Arc::new(settings.to_policy()),
+            wire::writer_settings(settings),
+            Arc::clone(&ordered),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        );
+        let judge = judge(settings)?;
+        let desk = Desk {
+            intake: Intake::new(judge, handle, Arc::clone(&clock), Arc::clone(&metrics)),
+            recipients: settings.smtp.recipients.clone(),
+        };
+        let outbox = Arc::new(Outbox::new(
+            Arc::clone(&store),
+            targets,
+            clock,
+            Arc::clone(&metrics),
+            wire::outbox_settings(settings),
+        ));
+        let outbox_stop = stop_outbox.clone();
+        let outbox_task = tokio::spawn(async move { outbox.run(ordered, outbox_stop).await });
+
+        let seen = http::Seen {
+            metrics: Arc::clone(&metrics),
+            store: Arc::clone(&store),
+            ready: Arc::clone(&ready),
+        };
+        let http = http::serve(http_listener, seen, stop_http.clone());
+        let http_task = tokio::spawn(async move {
+            if let Err(error) = http.await {
+                tracing::error!(%error, "the HTTP listener failed");
+            }
+        });
+        let smtp_task = tokio::spawn(smtp::serve(
+            smtp_listener,
+            Arc::new(desk),
+            wire::smtp_settings(settings),
+            Arc::clone(&metrics),
+            stop_smtp.clone(),
+        ));
+        ready.store(true, Ordering::Relaxed);
+        Ok(Self {
+            smtp: smtp_address,
+            http: http_address,
+            store,
+            metrics,
+            ready,
+            stop_smtp,
+            stop_outbox,
+            stop_http,
+            smtp_task,
+            writer_task,
+            outbox_task,
+            http_task,
+        })
+    }
+
+    /// Drains and stops: nothing that was acknowledged is lost, nothing in flight is cut.
+    pub async fn stop(self) {
+        self.ready.store(false, Ordering::Relaxed);
+        self.stop_smtp.cancel();
+        finished("smtp", self.smtp_task).await;
+        // The sessions held the writer's last handles: it files what waits and ends.
+        finished("writer", self.writer_task).await;
+        self.stop_outbox.cancel();
+        finished("outbox", self.outbox_task).await;
+        self.stop_http.cancel();
+        finished("http", self.http_task).await;
+        self.store.close().await;
+    }
+}
+
+async fn finished(name: &str, task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, task = name, "a task did not end well");
+    }
+}
+
+async fn listen(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen {
+        key,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, local))
+}

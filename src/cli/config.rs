@@ -1,0 +1,27 @@
+//! `arfd config`: is the configuration right, and what does it amount to?
+
+use super::ConfigFile;
+use clap::Subcommand;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Check and show the configuration.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Validate the settings and print them as they take effect, secrets masked. Exit code 78 when they
+    /// cannot be used; every problem is named with its file, line and key.
+    Check(ConfigFile),
+}
+
+impl Config {
+    /// Runs it.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let Self::Check(file) = self;
+        let settings = file.load()?;
+        let mut out = std::io::stdout().lock();
+        write!(out, "{}", settings.to_toml()?)?;
+        out.flush()?;
+        eprintln!("arfd: the configuration is usable");
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,123 @@
+//! `arfd ingest`: files messages without SMTP, from a mail system's pipe or from files.
+
+use super::{ConfigFile, NO_INPUT, TRY_AGAIN};
+use crate::app;
+use crate::clock::{Clock, SystemClock};
+use crate::domain::feed::Arrival;
+use crate::domain::filing::Filing;
+use anyhow::{Context, bail};
+use clap::Args;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// File messages without SMTP. Each message is durable before its line is printed; exit code 0 means all
+/// are. When the store cannot take one, the exit code is 75, which makes a mail system keep it and retry.
+///
+/// Whoever can run this is trusted to say where a message comes from: give the feed's name with --feed, or
+/// the client address and recipient that the feed's proof is to be held against.
+#[derive(Debug, Args)]
+pub struct Ingest {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Count the messages as proven to be from this feed.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["client", "recipient"])]
+    feed: Option<String>,
+    /// Address of the SMTP client that brought the messages.
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    client: IpAddr,
+    /// Recipient that the messages were sent to; may be given several times.
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Vec<String>,
+    /// Envelope sender; empty for the null sender.
+    #[arg(long, value_name = "ADDRESS", default_value = "")]
+    sender: String,
+    /// Files with one message each; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Ingest {
+    /// Runs it.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = self.file.load()?;
+        let judge = app::judge(&settings)?;
+        if let Some(name) = &self.feed
+            && !judge.feeds.iter().any(|f| f.name == *name)
+        {
+            bail!("there is no feed '{name}' in the configuration");
+        }
+        let most = settings.smtp.max_message_size.0;
+        super::runtime()?.block_on(async {
+            let store = app::open_store(&settings).await?;
+            let policy = settings.to_policy();
+            let clock = SystemClock::default();
+            let mut code = ExitCode::SUCCESS;
+            for path in &self.files {
+                let message = match read(path, most) {
+                    Ok(message) => message,
+                    Err(error) => {
+                        eprintln!("arfd: {error:#}");
+                        code = ExitCode::from(NO_INPUT);
+                        continue;
+                    }
+                };
+                let filing = self.filing(&judge, &message, &clock);
+                match store.file(std::slice::from_ref(&filing), &policy).await {
+                    Ok(filed) => {
+                        for filed in filed {
+                            let again = if filed.repeated { " (filed before)" } else { "" };
+                            let standing = filed.standing.as_str();
+                            writeln!(io::stdout(), "{} {}: {standing}{again}", filed.id, path.display())?;
+                        }
+                    }
+                    Err(error) => {
+                        eprintln!("arfd: {}: {error}", path.display());
+                        code = ExitCode::from(TRY_AGAIN);
+                    }
+                }
+            }
+            store.close().await;
+            Ok(code)
+        })
+    }
+
+    fn filing(
+        &self,
+        judge: &crate::intake::prepare::Judge,
+        message: &[u8],
+        clock: &SystemClock,
+    ) -> Filing {
+        let arrival = Arrival {
+            client: self.client,
+            helo: "ingest".to_owned(),
+            mail_from: self.sender.clone(),
+            rcpt_to: self.recipient.clone(),
+        };
+        let as_feed = self
+            .feed
+            .as_deref()
+            .and_then(|feed| judge.prepare_as(feed, arrival.clone(), message, clock.now()));
+        as_feed
+            .unwrap_or_else(|| judge.prepare(arrival, message, clock.now()))
+            .filing
+    }
+}
+
+fn read(path: &PathBuf, most: u64) -> anyhow::Result<Vec<u8>> {
+    let shown = path.display();
+    let mut message = Vec::new();
+    let mut bounded = |from: &mut dyn Read| from.take(most + 1).read_to_end(&mut message);
+    if path.as_os_str() == "-" {
+        bounded(&mut io::stdin().lock()).context("standard input")?;
+    } else {
+        let mut file = File::open(path).with_context(|| shown.to_string())?;
+        bounded(&mut file).with_context(|| shown.to_string())?;
+    }
+    if message.len() as u64 > most {
+        bail!("{shown}: larger than smtp.max_message_size");
+    }
+    Ok(message)
+}

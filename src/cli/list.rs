@@ -1,0 +1,160 @@
+//! `arfd list`: what is in the store, as a table for people or JSON lines for machines.
+
+use super::ConfigFile;
+use crate::app;
+use crate::store::{IncidentRow, OrderRow, ReportRow, Store};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// List what is in the store, newest first.
+#[derive(Debug, Args)]
+pub struct List {
+    /// What to list.
+    #[arg(value_enum)]
+    what: What,
+    /// How many at most.
+    #[arg(short = 'n', long, default_value_t = 20)]
+    limit: u32,
+    /// One JSON object a line, with everything that is known.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// Messages that arrived, whether they counted, and if not, why.
+    Reports,
+    /// Crossed rules with their arithmetic.
+    Incidents,
+    /// Lock orders, sent, waiting, refused or only observed.
+    Orders,
+}
+
+impl List {
+    /// Runs it.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = self.file.load()?;
+        super::runtime()?.block_on(async {
+            let store = app::open_store(&settings).await?;
+            let shown = self.show(&store).await;
+            store.close().await;
+            shown.map(|()| ExitCode::SUCCESS)
+        })
+    }
+
+    async fn show(&self, store: &Arc<dyn Store>) -> anyhow::Result<()> {
+        match self.what {
+            What::Reports => self.print(
+                &["received", "standing", "feed", "type", "format", "identity or reason", "id"],
+                &store.reports(self.limit).await?,
+                report_cells,
+            ),
+            What::Incidents => self.print(
+                &["opened", "state", "identity", "outgoing user", "why", "id"],
+                &store.incidents(self.limit).await?,
+                incident_cells,
+            ),
+            What::Orders => self.print(
+                &["ordered", "state", "target", "tries", "identity", "last answer", "id"],
+                &store.orders(self.limit).await?,
+                order_cells,
+            ),
+        }
+    }
+
+    fn print<R: Serialize>(
+        &self,
+        heads: &[&str],
+        rows: &[R],
+        cells: fn(&R) -> Vec<String>,
+    ) -> anyhow::Result<()> {
+        let mut out = io::stdout().lock();
+        if self.json {
+            for row in rows {
+                writeln!(out, "{}", serde_json::to_string(row)?)?;
+            }
+            return Ok(());
+        }
+        let heads = heads.iter().map(|h| (*h).to_owned()).collect();
+        let table: Vec<Vec<String>> = std::iter::once(heads).chain(rows.iter().map(cells)).collect();
+        write_table(&mut out, &table)?;
+        Ok(())
+    }
+}
+
+/// Columns as wide as their widest cell; the last one runs free.
+fn write_table(out: &mut impl Write, table: &[Vec<String>]) -> io::Result<()> {
+    let columns = table.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
+        .map(|c| table.iter().map(|row| row[c].chars().count()).max().unwrap_or(0))
+        .collect();
+    for row in table {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn or_dash(text: Option<&str>) -> String {
+    text.filter(|t| !t.is_empty()).unwrap_or("-").to_owned()
+}
+
+/// What an attacker wrote must not steer the terminal, nor break the table.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .take(80)
+        .collect()
+}
+
+fn report_cells(row: &ReportRow) -> Vec<String> {
+    let who = row.attribution["identity"]["value"]
+        .as_str()
+        .or_else(|| row.attribution["reason"].as_str());
+    vec![
+        format!("{:.0}", row.received_at),
+        row.standing.clone(),
+        or_dash(row.feed.as_deref()),
+        clean(&or_dash(row.feedback_type.as_deref())),
+        row.format.clone(),
+        clean(&or_dash(who)),
+        row.id.to_string(),
+    ]
+}
+
+fn incident_cells(row: &IncidentRow) -> Vec<String> {
+    let user = match (&row.username, &row.domain) {
+        (Some(user), Some(domain)) => format!("{user}@{domain}"),
+        _ => "-".to_owned(),
+    };
+    let why = serde_json::from_value::<crate::domain::incident::Explanation>(row.explanation.clone())
+        .map_or_else(|_| "-".to_owned(), |e| e.sentence());
+    vec![
+        format!("{:.0}", row.opened_at),
+        row.state.clone(),
+        clean(&row.identity),
+        clean(&user),
+        why,
+        row.id.to_string(),
+    ]
+}
+
+fn order_cells(row: &OrderRow) -> Vec<String> {
+    vec![
+        format!("{:.0}", row.order.ordered_at),
+        row.state.as_str().to_owned(),
+        row.order.target.clone(),
+        row.order.attempts.to_string(),
+        clean(&row.order.identity.to_string()),
+        clean(&or_dash(row.last_answer.as_deref())),
+        row.order.id.to_string(),
+    ]
+}

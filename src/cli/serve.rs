@@ -1,0 +1,81 @@
+//! `arfd serve`: runs the daemon until a signal ends it.
+
+use super::ConfigFile;
+use crate::app::Daemon;
+use crate::clock::SystemClock;
+use anyhow::Context;
+use clap::Args;
+use sd_notify::NotifyState;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Run the daemon in the foreground. SIGTERM or SIGINT drains and stops it: no new mail, what was taken is
+/// filed, lock orders in flight are settled. A second signal ends it at once; nothing that was acknowledged
+/// is lost either way.
+///
+/// Without a configuration: SQLite under ./var, SMTP on 127.0.0.1:2525, HTTP on 127.0.0.1:8025, and lock
+/// orders are recorded but not sent.
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+impl Serve {
+    /// Runs it.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = self.file.load()?;
+        super::start_logging(&settings)?;
+        super::runtime()?.block_on(async {
+            let mut signals = Signals::new().context("signal handlers")?;
+            let daemon = Daemon::start(&settings, Arc::new(SystemClock::default())).await?;
+            tracing::info!(
+                smtp = %daemon.smtp,
+                http = %daemon.http,
+                store = settings.store.url.masked(),
+                feeds = settings.feeds.len(),
+                rules = settings.rules.len(),
+                version = env!("CARGO_PKG_VERSION"),
+                "arfd takes reports"
+            );
+            tell_manager(&[NotifyState::Ready]);
+            let name = signals.next().await;
+            tracing::info!(signal = name, "draining");
+            tell_manager(&[NotifyState::Stopping]);
+            tokio::select! {
+                () = daemon.stop() => tracing::info!("stopped"),
+                name = signals.next() => tracing::warn!(signal = name, "ended before the drain was done"),
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+/// Without a service manager this does nothing.
+fn tell_manager(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

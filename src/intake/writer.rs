@@ -1,0 +1,181 @@
+//! The writer: takes whatever waits, up to a bound, and files it in one transaction. There is no delay to
+//! collect more: batches grow by themselves while a commit runs.
+
+use crate::clock::Clock;
+use crate::domain::filing::{Filed, Filing, Policy};
+use crate::metrics::Metrics;
+use crate::store::{Store, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Why a report was not filed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotFiled {
+    /// Too many wait already.
+    #[error("too many reports are waiting")]
+    Busy,
+    /// The store does not answer in time.
+    #[error("the store did not answer in time")]
+    TooSlow,
+    /// The store failed.
+    #[error("{0}")]
+    Store(String),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+    /// The message could not be worked on.
+    #[error("the message could not be worked on: {0}")]
+    Unreadable(String),
+}
+
+/// Bounds of the writer.
+#[derive(Clone, Copy, Debug)]
+pub struct WriterSettings {
+    /// Reports a transaction.
+    pub max_batch: usize,
+    /// Reports waiting.
+    pub max_queue: usize,
+    /// How long one report may wait for its transaction.
+    pub timeout: Duration,
+}
+
+type Job = (Filing, oneshot::Sender<Result<Filed, NotFiled>>);
+
+/// Gives filings to the writer. The writer ends when the last handle is gone and all is filed.
+#[derive(Clone, Debug)]
+pub struct WriterHandle {
+    queue: mpsc::Sender<Job>,
+    timeout: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl WriterHandle {
+    /// Files one report; returns when it is durable.
+    ///
+    /// # Errors
+    /// When it is not durable: too many wait, or the store fails or does not answer in time. It may still
+    /// become durable afterwards; a retry then meets its own trace.
+    pub async fn file(&self, filing: Filing) -> Result<Filed, NotFiled> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send((filing, reply)).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => NotFiled::Busy,
+            mpsc::error::TrySendError::Closed(_) => NotFiled::Stopping,
+        })?;
+        self.metrics.queue_depth.inc();
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(NotFiled::Stopping),
+            Err(_) => Err(NotFiled::TooSlow),
+        }
+    }
+}
+
+/// The task that owns the queue.
+struct Writer {
+    store: Arc<dyn Store>,
+    policy: Arc<Policy>,
+    /// Told when orders were written.
+    ordered: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+}
+
+/// Starts a writer.
+pub fn spawn(
+    store: Arc<dyn Store>,
+    policy: Arc<Policy>,
+    settings: WriterSettings,
+    ordered: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> (WriterHandle, JoinHandle<()>) {
+    let (queue, jobs) = mpsc::channel(settings.max_queue);
+    let handle = WriterHandle {
+        queue,
+        timeout: settings.timeout,
+        metrics: Arc::clone(&metrics),
+    };
+    let writer = Writer {
+        store,
+        policy,
+        ordered,
+        clock,
+        metrics,
+    };
+    (handle, tokio::spawn(writer.run(jobs, settings.max_batch)))
+}
+
+impl Writer {
+    async fn run(self, mut jobs: mpsc::Receiver<Job>, max_batch: usize) {
+        let mut waiting = Vec::with_capacity(max_batch);
+        while jobs.recv_many(&mut waiting, max_batch).await > 0 {
+            self.metrics.queue_depth.sub(waiting.len() as i64);
+            let (filings, replies): (Vec<_>, Vec<_>) = waiting
+                .drain(..)
+                // Nobody waits for it any more: its sender was told to retry.
+                .filter(|(_, reply)| !reply.is_closed())
+                .unzip();
+            if filings.is_empty() {
+                continue;
+            }
+            match self.commit(&filings).await {
+                Ok(filed) => {
+                    for (reply, filed) in replies.into_iter().zip(filed) {
+                        let _ = reply.send(Ok(filed));
+                    }
+                }
+                Err(error @ StoreError::Unavailable(_)) => {
+                    tracing::error!(%error, reports = filings.len(), "nothing filed; senders will retry");
+                    for reply in replies {
+                        let _ = reply.send(Err(NotFiled::Store(error.to_string())));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, reports = filings.len(), "a batch was refused; filing one by one");
+                    self.one_by_one(filings, replies).await;
+                }
+            }
+        }
+    }
+
+    /// One report that the store cannot take must not hold back the others.
+    async fn one_by_one(
+        &self,
+        filings: Vec<Filing>,
+        replies: Vec<oneshot::Sender<Result<Filed, NotFiled>>>,
+    ) {
+        for (filing, reply) in filings.into_iter().zip(replies) {
+            let id = filing.id;
+            let result = match self.commit(&[filing]).await {
+                Ok(filed) => filed.into_iter().next().ok_or(NotFiled::Stopping),
+                Err(error) => {
+                    tracing::error!(%error, report = %id, "not filed");
+                    Err(NotFiled::Store(error.to_string()))
+                }
+            };
+            let _ = reply.send(result);
+        }
+    }
+
+    async fn commit(&self, filings: &[Filing]) -> Result<Vec<Filed>, StoreError> {
+        let begun = self.clock.elapsed();
+        let result = self.store.file(filings, &self.policy).await;
+        let took = self.clock.elapsed().saturating_sub(begun);
+        match &result {
+            Ok(filed) => {
+                self.metrics.commit_batch.observe(filings.len() as f64);
+                self.metrics.commit_seconds.observe(took.as_secs_f64());
+                if filed
+                    .iter()
+                    .any(|f| f.opened.as_ref().is_some_and(|o| o.ordered))
+                {
+                    self.ordered.notify_one();
+                }
+            }
+            Err(_) => self.metrics.commit_failures.inc(),
+        }
+        result
+    }
+}
