@@ -1,0 +1,1 @@
+//! Dialogues on the pure session.
