@@ -37,24 +37,25 @@ impl Body {
     /// Adds text, or only counts it.
     pub fn push(&mut self, run: &[u8]) {
         self.received += run.len() as u64;
-        if self.refusal.is_some() {
-            return;
-        }
-        let len = self.text.len() + run.len();
-        if len > self.max {
+        if self.received > self.max as u64 {
             self.refuse(reply::TOO_LARGE);
-        } else if !self.hold.cover(len) {
-            self.refuse(reply::NO_ROOM);
-        } else {
-            self.text.extend_from_slice(run);
+        } else if self.refusal.is_none() {
+            if self.hold.cover(self.text.len() + run.len()) {
+                self.text.extend_from_slice(run);
+            } else {
+                self.refuse(reply::NO_ROOM);
+            }
         }
     }
 
-    /// Refuses the message at its end; the first reason stays.
+    /// Refuses the message at its end. Of several reasons the highest code stays, so that the reply does not
+    /// hang on how the network cut the text, and what is refused for good is not asked for again.
     pub fn refuse(&mut self, refusal: Reply) {
-        self.refusal.get_or_insert(refusal);
-        self.text = Vec::new();
-        self.hold.release();
+        if self.refusal.is_none_or(|known| known.code < refusal.code) {
+            self.refusal = Some(refusal);
+            self.text = Vec::new();
+            self.hold.release();
+        }
     }
 
     /// Octets received, kept or not.
