@@ -2,8 +2,7 @@
 //! The stream may be anything that reads and writes.
 
 use super::session::{Awaits, Session, Step};
-use super::settings::Settings;
-use super::{Inbox, Receipt, reply};
+use super::{Edge, Receipt, reply};
 use bytes::BytesMut;
 use std::io;
 use std::pin::pin;
@@ -30,12 +29,12 @@ enum Event {
 pub async fn converse<S>(
     mut stream: S,
     mut session: Session,
-    inbox: &dyn Inbox,
-    settings: &Settings,
+    edge: &Edge,
     shutdown: &CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let settings = &edge.settings;
     let mut input = BytesMut::new();
     let mut life = pin!(sleep(settings.session_timeout));
     let mut turn = pin!(sleep(settings.command_timeout));
@@ -44,7 +43,7 @@ pub async fn converse<S>(
     loop {
         match session.advance(&mut input) {
             Step::Deliver(delivery) => {
-                let taken = inbox.deliver(delivery.envelope, delivery.message);
+                let taken = edge.inbox.deliver(delivery.envelope, delivery.message);
                 let receipt = timeout(settings.delivery_timeout, taken).await;
                 session.answer(&receipt.unwrap_or_else(|_| {
                     Receipt::TryLater("Not stored in time, try again".to_owned())
@@ -52,14 +51,14 @@ pub async fn converse<S>(
                 drop(delivery.hold);
                 continue;
             }
-            Step::Write => match write(&mut stream, &mut session, settings).await {
+            Step::Write => match write(&mut stream, &mut session, edge).await {
                 Ok(()) => continue,
                 Err(_) => return,
             },
             Step::Close => break,
             Step::Read => {}
         }
-        if write(&mut stream, &mut session, settings).await.is_err() {
+        if write(&mut stream, &mut session, edge).await.is_err() {
             return;
         }
         let awaits = session.awaits();
@@ -73,12 +72,13 @@ pub async fn converse<S>(
             }));
         }
         input.reserve(if in_text { TEXT_READ } else { COMMAND_READ });
+        // The read comes last, or a client that never pauses would keep the others from being asked.
         let event = tokio::select! {
             biased;
             () = &mut stop, if !in_text => Event::Stop,
-            read = stream.read_buf(&mut input) => Event::Read(read),
             () = &mut turn => Event::Timeout,
             () = &mut life => Event::Timeout,
+            read = stream.read_buf(&mut input) => Event::Read(read),
         };
         match event {
             Event::Read(Ok(1..)) => {}
@@ -92,13 +92,13 @@ pub async fn converse<S>(
             Event::Stop => session.break_off(&reply::STOPPING),
         }
     }
-    if write(&mut stream, &mut session, settings).await.is_ok() && stream.shutdown().await.is_ok() {
+    if write(&mut stream, &mut session, edge).await.is_ok() && stream.shutdown().await.is_ok() {
         let _ = timeout(LINGER, drain(&mut stream, &mut input)).await;
     }
 }
 
 /// Writes what waits. A client that does not read it in time is given up.
-async fn write<S>(stream: &mut S, session: &mut Session, settings: &Settings) -> io::Result<()>
+async fn write<S>(stream: &mut S, session: &mut Session, edge: &Edge) -> io::Result<()>
 where
     S: AsyncWrite + Unpin,
 {
@@ -110,9 +110,10 @@ where
         stream.write_all(output).await?;
         stream.flush().await
     };
-    let done = timeout(settings.write_timeout, all).await;
+    let done = timeout(edge.settings.write_timeout, all).await;
     output.clear();
     done.unwrap_or_else(|_| {
+        edge.count.refusal("slow_reader");
         tracing::info!(
             reason = "slow_reader",
             "gave up a client that does not read"

@@ -178,8 +178,7 @@ impl Edge {
         let shutdown = shutdown.clone();
         let task = async move {
             tracing::debug!("session opened");
-            let edge = &place.edge;
-            converse(stream, session, &*edge.inbox, &edge.settings, &shutdown).await;
+            converse(stream, session, &place.edge, &shutdown).await;
             tracing::debug!("session closed");
         };
         sessions.spawn(task.instrument(span));

@@ -68,6 +68,22 @@ async fn a_client_that_trickles_text_is_timed_out() {
 }
 
 #[tokio::test]
+async fn a_client_that_floods_text_is_timed_out() {
+    let served = Served::start(Settings {
+        data_timeout: Duration::from_millis(50),
+        max_message_size: 1_000,
+        ..Settings::default()
+    })
+    .await;
+    let mut client = served.client().await;
+    client.begin("abuse@example.test").await;
+    let text = b"text\r\n".repeat(10_000);
+    let flood = async { while client.0.get_mut().write_all(&text).await.is_ok() {} };
+    timeout(PATIENCE, flood).await.unwrap();
+    assert_eq!(served.refusals("timeout"), 1);
+}
+
+#[tokio::test]
 async fn a_session_ends_however_busy() {
     let served = Served::start(Settings {
         session_timeout: Duration::from_millis(50),
@@ -75,7 +91,12 @@ async fn a_session_ends_however_busy() {
     })
     .await;
     let mut client = served.client().await;
-    assert!(client.rest().await.starts_with("421 4.4.2 "));
+    loop {
+        match client.say("NOOP").await {
+            line if line.starts_with("421 4.4.2 ") => break,
+            line => assert_eq!(line, "250 2.0.0 OK"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -90,6 +111,7 @@ async fn a_client_that_does_not_read_is_given_up() {
     // Replies pile up until the server stops taking commands, then until it closes.
     let sending = async { while client.0.get_mut().write_all(&helps).await.is_ok() {} };
     timeout(PATIENCE, sending).await.unwrap();
+    assert_eq!(served.refusals("slow_reader"), 1);
 }
 
 #[tokio::test]
