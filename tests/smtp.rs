@@ -1,1 +1,169 @@
-//! To come.
+//! The SMTP edge over real sockets: a server on a port of its own, clients that speak by hand, and an inbox
+//! that does as the test says.
+
+use arfd::metrics::Metrics;
+use arfd::smtp::{Edge, Envelope, Inbox, Receipt, Settings};
+use async_trait::async_trait;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+mod lifecycle;
+mod limits;
+mod messages;
+
+/// Far more than anything here takes; a test that waits longer fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Takes mail for `@example.test`. What it does with a message, the first recipient says.
+struct Desk {
+    taken: Mutex<Vec<(Envelope, Vec<u8>)>>,
+    /// Deliveries to `slow@` begun, and the leave to end them.
+    begun: Semaphore,
+    leave: Semaphore,
+}
+
+#[async_trait]
+impl Inbox for Desk {
+    fn accepts(&self, _client: IpAddr, recipient: &str) -> bool {
+        recipient.ends_with("@example.test")
+    }
+
+    async fn deliver(&self, envelope: Envelope, message: Vec<u8>) -> Receipt {
+        match envelope.rcpt_to[0].as_str() {
+            "full@example.test" => return Receipt::TryLater("No room".to_owned()),
+            "panic@example.test" => panic!("as the test asked"),
+            "slow@example.test" => {
+                self.begun.add_permits(1);
+                self.leave.acquire().await.unwrap().forget();
+            }
+            "never@example.test" => std::future::pending().await,
+            _ => {}
+        }
+        let mut taken = self.taken.lock().unwrap();
+        taken.push((envelope, message));
+        Receipt::Filed(format!("Filed {}", taken.len()))
+    }
+}
+
+/// A running edge.
+struct Served {
+    address: SocketAddr,
+    desk: Arc<Desk>,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    async fn start(settings: Settings) -> Self {
+        Self::on("127.0.0.1:0", settings).await
+    }
+
+    async fn on(address: &str, settings: Settings) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let desk = Arc::new(Desk {
+            taken: Mutex::default(),
+            begun: Semaphore::new(0),
+            leave: Semaphore::new(0),
+        });
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let shutdown = CancellationToken::new();
+        let edge = Edge::new(desk.clone(), settings, metrics.clone());
+        Self {
+            address: listener.local_addr().unwrap(),
+            desk,
+            metrics,
+            task: tokio::spawn(edge.serve(listener, shutdown.clone())),
+            shutdown,
+        }
+    }
+
+    /// A client that has read the greeting.
+    async fn client(&self) -> Client {
+        let mut client = Client::connect(self.address).await;
+        assert_eq!(client.line().await, "220 localhost ESMTP");
+        client
+    }
+
+    fn messages(&self) -> Vec<Vec<u8>> {
+        let taken = self.desk.taken.lock().unwrap();
+        taken.iter().map(|(_, message)| message.clone()).collect()
+    }
+
+    fn refusals(&self, reason: &str) -> u64 {
+        self.metrics
+            .smtp_refusals
+            .with_label_values(&[reason])
+            .get()
+    }
+
+    /// Ends as soon as its last session is gone.
+    async fn stopped(self) {
+        timeout(PATIENCE, self.task).await.unwrap().unwrap();
+    }
+}
+
+/// A client that says what it is told.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    async fn connect(address: SocketAddr) -> Self {
+        Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
+    }
+
+    async fn send(&mut self, octets: &[u8]) {
+        let sent = timeout(PATIENCE, self.0.get_mut().write_all(octets)).await;
+        sent.unwrap().unwrap();
+    }
+
+    async fn line(&mut self) -> String {
+        let mut line = String::new();
+        let read = timeout(PATIENCE, self.0.read_line(&mut line)).await;
+        read.unwrap().unwrap();
+        line.trim_end_matches("\r\n").to_owned()
+    }
+
+    /// Sends a line and gives the last line of the reply.
+    async fn say(&mut self, line: &str) -> String {
+        self.send(format!("{line}\r\n").as_bytes()).await;
+        loop {
+            let line = self.line().await;
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return line;
+            }
+        }
+    }
+
+    async fn expect(&mut self, dialogue: &[(&str, &str)]) {
+        for (line, want) in dialogue {
+            let got = self.say(line).await;
+            assert!(got.starts_with(want), "{line}: {got}");
+        }
+    }
+
+    /// Up to DATA's 354, for one recipient.
+    async fn begin(&mut self, recipient: &str) {
+        self.expect(&[
+            ("EHLO client.test", "250 "),
+            ("MAIL FROM:<>", "250 2.1.0"),
+            (&format!("RCPT TO:<{recipient}>"), "250 2.1.5"),
+            ("DATA", "354 "),
+        ])
+        .await;
+    }
+
+    /// All that still comes until the server closes.
+    async fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        let read = timeout(PATIENCE, self.0.read_to_string(&mut rest)).await;
+        read.unwrap().unwrap();
+        rest
+    }
+}

@@ -1,5 +1,23 @@
 //! The protocol edge: takes messages by SMTP under limits, and answers only when the inbox has decided.
 //! Nothing about reports is known here.
+//!
+//! From the pure inside to the outside: `framing` finds lines and text, `command` and `reply` are the words,
+//! `policy` says what is granted, `session` puts them together without a socket; `connection` moves octets
+//! and waits, `server` accepts.
+
+mod body;
+mod command;
+mod connection;
+mod framing;
+mod limits;
+mod policy;
+mod reply;
+mod server;
+mod session;
+mod settings;
+
+pub use server::{Edge, serve};
+pub use settings::Settings;
 
 use async_trait::async_trait;
 use std::net::IpAddr;

@@ -1,0 +1,78 @@
+//! Commands as senders write them, and as nobody should.
+
+use super::*;
+
+fn mail(sender: &str, size: u64) -> Result<Command<'_>, Reply> {
+    Ok(Command::Mail { sender, size })
+}
+
+#[test]
+fn understood() {
+    for (line, want) in [
+        ("EHLO a.example", Ok(Command::Ehlo("a.example"))),
+        ("ehlo [192.0.2.1] ", Ok(Command::Ehlo("[192.0.2.1]"))),
+        ("helo b c", Ok(Command::Helo("b"))),
+        ("MAIL FROM:<>", mail("", 0)),
+        ("MAIL FROM: <>", mail("", 0)),
+        ("mail from:<a@b>  ", mail("a@b", 0)),
+        ("MAIL FROM:a@b", mail("a@b", 0)),
+        ("MAIL FROM: a@b SIZE=7", mail("a@b", 7)),
+        (
+            "MAIL FROM:<a@b> size=12 BODY=8bitmime SMTPUTF8",
+            mail("a@b", 12),
+        ),
+        ("MAIL FROM:<a@b> BODY=7BIT", mail("a@b", 0)),
+        (
+            "MAIL FROM:<a@b> SIZE=99999999999999999999",
+            mail("a@b", u64::MAX),
+        ),
+        ("MAIL FROM:<@x,@y:a@b>", mail("a@b", 0)),
+        (
+            r#"MAIL FROM:<"a > \" b"@c> SIZE=1"#,
+            mail(r#""a > \" b"@c"#, 1),
+        ),
+        ("MAIL FROM:<dörte@b>", mail("dörte@b", 0)),
+        ("RCPT TO:<a@b>", Ok(Command::Rcpt("a@b"))),
+        ("rcpt to: <Postmaster> ", Ok(Command::Rcpt("Postmaster"))),
+        ("RCPT TO:<@relay:a@b>", Ok(Command::Rcpt("a@b"))),
+        ("DATA ", Ok(Command::Data)),
+        ("NOOP ignored", Ok(Command::Noop)),
+        ("VRFY someone", Ok(Command::Vrfy)),
+        ("HELP MAIL", Ok(Command::Help)),
+        ("rset", Ok(Command::Rset)),
+        ("quit", Ok(Command::Quit)),
+    ] {
+        assert_eq!(parse(line.as_bytes()), want, "{line}");
+    }
+}
+
+#[test]
+fn refused() {
+    for (line, want) in [
+        ("", reply::UNKNOWN),
+        ("GET / HTTP/1.1", reply::UNKNOWN),
+        ("EHLO", reply::BAD_ARGUMENTS),
+        ("MAIL", reply::BAD_ARGUMENTS),
+        ("MAIL <a@b>", reply::BAD_ARGUMENTS),
+        ("MAIL FROM:", reply::BAD_SENDER),
+        ("MAIL FROM:<a@b", reply::BAD_SENDER),
+        ("MAIL FROM:<a b>", reply::BAD_SENDER),
+        ("MAIL FROM:<<a@b>>", reply::BAD_SENDER),
+        ("MAIL FROM:<a@b>SIZE=1", reply::BAD_SENDER),
+        ("MAIL FROM:<\"a@b>", reply::BAD_SENDER),
+        ("MAIL FROM:<@relay>", reply::BAD_SENDER),
+        ("MAIL FROM:<a\tb>", reply::BAD_SENDER),
+        ("MAIL FROM:<a@b> SIZE=", reply::BAD_ARGUMENTS),
+        ("MAIL FROM:<a@b> SIZE=+1", reply::BAD_ARGUMENTS),
+        ("MAIL FROM:<a@b> BODY=BINARYMIME", reply::BAD_ARGUMENTS),
+        ("MAIL FROM:<a@b> RET=FULL", reply::UNKNOWN_PARAMETER),
+        ("RCPT TO:<>", reply::BAD_RECIPIENT),
+        ("RCPT TO:<a@b> NOTIFY=NEVER", reply::UNKNOWN_PARAMETER),
+        ("DATA now", reply::BAD_ARGUMENTS),
+        ("STARTTLS", reply::NOT_IMPLEMENTED),
+        ("EXPN list", reply::NOT_IMPLEMENTED),
+    ] {
+        assert_eq!(parse(line.as_bytes()), Err(want), "{line}");
+    }
+    assert_eq!(parse(b"MAIL FROM:<\xff@b>"), Err(reply::UNKNOWN));
+}

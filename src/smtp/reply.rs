@@ -1,0 +1,136 @@
+//! Every fixed reply, once: code, enhanced status code (RFC 3463, RFC 2034) and text, and for a refusal the
+//! reason it is counted under.
+
+/// A reply of one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The basic code.
+    pub code: u16,
+    /// The enhanced status code; empty where RFC 2034 section 4 wants none.
+    pub status: &'static str,
+    /// For people.
+    pub text: &'static str,
+    /// The metric's label of a refusal; empty otherwise.
+    pub reason: &'static str,
+}
+
+const fn yes(code: u16, status: &'static str, text: &'static str) -> Reply {
+    Reply {
+        code,
+        status,
+        text,
+        reason: "",
+    }
+}
+
+const fn no(code: u16, status: &'static str, text: &'static str, reason: &'static str) -> Reply {
+    Reply {
+        code,
+        status,
+        text,
+        reason,
+    }
+}
+
+macro_rules! replies {
+    ($($name:ident = $make:ident($($part:literal),*);)*) => {
+        $(
+            #[doc = concat!($(stringify!($part), " "),*)]
+            pub const $name: Reply = $make($($part),*);
+        )*
+        /// All of them, for the tests.
+        #[cfg(test)]
+        pub const ALL: &[Reply] = &[$($name),*];
+    };
+}
+
+replies! {
+    HELP = yes(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+    BYE = yes(221, "2.0.0", "Goodbye");
+    OK = yes(250, "2.0.0", "OK");
+    SENDER_OK = yes(250, "2.1.0", "Sender OK");
+    RECIPIENT_OK = yes(250, "2.1.5", "Recipient OK");
+    NOT_VERIFIED = yes(252, "2.0.0", "Cannot verify; send mail to try");
+    GO_AHEAD = yes(354, "", "End data with <CR><LF>.<CR><LF>");
+    STOPPING = no(421, "4.3.2", "Service is stopping, try again", "stopping");
+    TIMEOUT = no(421, "4.4.2", "Timeout, closing", "timeout");
+    TOO_MANY_SESSIONS = no(421, "4.7.0", "Too many sessions, try again later", "sessions");
+    TOO_MANY_FROM_CLIENT = no(421, "4.7.0", "Too many sessions from your network", "client_sessions");
+    TOO_MANY_MESSAGES = no(421, "4.7.0", "Too many messages in this session, connect again", "messages");
+    TOO_MANY_ERRORS = no(421, "4.7.0", "Too many errors, closing", "errors");
+    FAILURE = no(451, "4.3.0", "Local error, try again", "internal");
+    NO_ROOM = no(452, "4.3.1", "Too much mail in flight, try again", "bytes_in_flight");
+    TOO_MANY_RECIPIENTS = no(452, "4.5.3", "Too many recipients", "recipients");
+    TEXT_LINE_TOO_LONG = no(500, "5.6.0", "Line of text too long", "line_length");
+    LINE_TOO_LONG = no(500, "5.5.2", "Command line too long", "command_length");
+    UNKNOWN = no(500, "5.5.2", "Command not recognised", "syntax");
+    BARE_IN_COMMAND = no(500, "5.5.2", "Bare CR or LF refused, closing (RFC 5321 section 2.3.8)", "bare_line_end");
+    NUL_IN_COMMAND = no(500, "5.5.2", "NUL refused, closing", "nul");
+    BAD_ARGUMENTS = no(501, "5.5.4", "Syntax error in arguments", "syntax");
+    BAD_RECIPIENT = no(501, "5.1.3", "Bad recipient address", "syntax");
+    BAD_SENDER = no(501, "5.1.7", "Bad sender address", "syntax");
+    NOT_IMPLEMENTED = no(502, "5.5.1", "Command not implemented", "not_implemented");
+    BAD_SEQUENCE = no(503, "5.5.1", "Bad sequence of commands", "sequence");
+    NO_MAILBOX = no(550, "5.1.1", "No such mailbox here", "recipient");
+    BARE_IN_TEXT = no(550, "5.6.0", "Bare CR or LF refused, closing (RFC 5321 section 2.3.8)", "bare_line_end");
+    NUL_IN_TEXT = no(550, "5.6.0", "NUL refused, closing", "nul");
+    TOO_LARGE = no(552, "5.3.4", "Message too large", "size");
+    NO_RECIPIENTS = no(554, "5.5.1", "No valid recipients", "recipient");
+    UNKNOWN_PARAMETER = no(555, "5.5.4", "Parameter not recognised", "parameter");
+}
+
+impl Reply {
+    /// Appends the line.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        line(out, self.code, self.status, self.text);
+    }
+
+    /// Whether the session ends with it.
+    pub fn closes(&self) -> bool {
+        matches!(self.code, 221 | 421)
+    }
+}
+
+/// Appends a last reply line. What could break out of the line is replaced, and a long text cut: RFC 5321
+/// section 4.5.3.1.5 allows 512 octets.
+pub fn line(out: &mut Vec<u8>, code: u16, status: &str, text: &str) {
+    let digit = |n: u16| b'0' + (n % 10) as u8;
+    out.extend_from_slice(&[digit(code / 100), digit(code / 10), digit(code), b' ']);
+    if !status.is_empty() {
+        out.extend_from_slice(status.as_bytes());
+        out.push(b' ');
+    }
+    let printable = |octet: u8| match octet {
+        b' '..=b'~' => octet,
+        _ => b'?',
+    };
+    out.extend(text.bytes().take(480).map(printable));
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reply_has_a_status_of_its_own_class() {
+        for reply in ALL {
+            let class = (reply.code / 100).to_string();
+            match reply.code {
+                354 => assert!(reply.status.is_empty()),
+                _ => assert!(reply.status.starts_with(&class), "{reply:?}"),
+            }
+            assert_eq!(reply.code >= 400, !reply.reason.is_empty(), "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_a_line() {
+        let mut out = Vec::new();
+        line(&mut out, 250, "2.0.0", "a\r\n250 b\0é");
+        assert_eq!(out, b"250 2.0.0 a??250 b???\r\n");
+        out.clear();
+        line(&mut out, 250, "2.0.0", &"x".repeat(2000));
+        assert!(out.len() <= 512);
+    }
+}

@@ -1,0 +1,346 @@
+//! One SMTP session without its socket: octets go in, replies and finished messages come out, and waiting is
+//! left to the caller. mailin's engine keeps the order of commands; framing, parameters, limits and the last
+//! word on a message are ours.
+
+use super::body::Body;
+use super::command::{self, Command};
+use super::framing::{Fault, Line, Lines, Progress, Text};
+use super::limits::Hold;
+use super::policy::{Policy, Shared};
+use super::reply::{self, Reply};
+use super::{Edge, Envelope, Receipt};
+use bytes::{Buf, BytesMut};
+use mailin::SessionBuilder;
+use std::io::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Replies are handed out from this many octets on, even with commands still waiting.
+const ENOUGH: usize = 16 * 1024;
+
+/// What the caller does next. Replies that wait in [`Session::output`] are written first.
+#[derive(Debug)]
+pub enum Step {
+    /// Read more.
+    Read,
+    /// Only write, then go on.
+    Write,
+    /// Have the message taken, then tell [`Session::answer`]. Writing first is not needed.
+    Deliver(Delivery),
+    /// Write and close.
+    Close,
+}
+
+/// A message received in full.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// Its text as sent, dots undoubled.
+    pub message: Vec<u8>,
+    /// Its share of the budget, to be kept until it is answered.
+    pub hold: Hold,
+}
+
+/// What the session waits for; the number tells one command or message from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaits {
+    /// A command.
+    Command(u64),
+    /// The rest of a message's text.
+    Text(u64),
+}
+
+enum Mode {
+    Commands,
+    Text(Text, Body),
+    Delivering,
+    Closed,
+}
+
+/// A session.
+pub struct Session {
+    edge: Arc<Edge>,
+    id: u64,
+    client: IpAddr,
+    helo: String,
+    engine: mailin::Session<Policy>,
+    shared: Shared,
+    lines: Lines,
+    mode: Mode,
+    /// Commands so far.
+    turn: u64,
+    errors: u32,
+    out: Vec<u8>,
+}
+
+impl Session {
+    /// Opens a session; the greeting waits in the output.
+    pub fn open(edge: &Arc<Edge>, client: IpAddr) -> Self {
+        let shared = Shared::default();
+        let policy = Policy::new(Arc::clone(edge), client, shared.clone());
+        let name = edge.settings.hostname.as_str();
+        let mut out = Vec::with_capacity(256);
+        reply::line(&mut out, 220, "", &format!("{name} ESMTP"));
+        Self {
+            id: edge.next_id(),
+            client,
+            helo: String::new(),
+            engine: SessionBuilder::new(name).build(client, policy),
+            shared,
+            lines: Lines::new(edge.settings.max_command_line),
+            mode: Mode::Commands,
+            turn: 0,
+            errors: 0,
+            out,
+            edge: Arc::clone(edge),
+        }
+    }
+
+    /// Its number, for logs.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Replies to be written; the caller empties it.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// What it waits for.
+    pub fn awaits(&self) -> Awaits {
+        match self.mode {
+            Mode::Text(..) => Awaits::Text(self.turn),
+            _ => Awaits::Command(self.turn),
+        }
+    }
+
+    /// Goes on with what came in, as far as that leads.
+    pub fn advance(&mut self, input: &mut BytesMut) -> Step {
+        loop {
+            if self.out.len() >= ENOUGH {
+                return Step::Write;
+            }
+            match &mut self.mode {
+                Mode::Closed => return Step::Close,
+                // Not before the answer: the caller has nothing to do here but to bring it.
+                Mode::Delivering => return Step::Write,
+                Mode::Commands => match self.lines.next(input) {
+                    Line::More { skip } => {
+                        input.advance(skip);
+                        return Step::Read;
+                    }
+                    Line::Command { len } => {
+                        self.turn += 1;
+                        self.command(&input[..len]);
+                        input.advance(len + 2);
+                    }
+                    Line::TooLong { used } => {
+                        self.turn += 1;
+                        self.say(&reply::LINE_TOO_LONG);
+                        input.advance(used);
+                    }
+                    Line::Broken(fault) => self.break_off(match fault {
+                        Fault::BareLineEnd => &reply::BARE_IN_COMMAND,
+                        Fault::Nul => &reply::NUL_IN_COMMAND,
+                    }),
+                },
+                Mode::Text(text, body) => {
+                    let (used, progress) = text.feed(input, |run| body.push(run));
+                    input.advance(used);
+                    if text.longest() > self.edge.settings.max_line {
+                        body.refuse(reply::TEXT_LINE_TOO_LONG);
+                    }
+                    match progress {
+                        Progress::More => return Step::Read,
+                        Progress::End => {
+                            if let Some(delivery) = self.end_of_text() {
+                                return Step::Deliver(delivery);
+                            }
+                        }
+                        Progress::Broken(fault) => {
+                            self.edge.count.rejected.inc();
+                            self.break_off(match fault {
+                                Fault::BareLineEnd => &reply::BARE_IN_TEXT,
+                                Fault::Nul => &reply::NUL_IN_TEXT,
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The inbox's word on the message handed out last.
+    pub fn answer(&mut self, receipt: &Receipt) {
+        match receipt {
+            Receipt::Filed(text) => {
+                self.edge.count.accepted.inc();
+                reply::line(&mut self.out, 250, "2.0.0", text);
+            }
+            Receipt::TryLater(text) => {
+                self.edge.count.deferred.inc();
+                self.edge.count.refusal("inbox");
+                tracing::info!(text, "message put off by the inbox");
+                reply::line(&mut self.out, 451, "4.3.0", text);
+            }
+        }
+        if let Mode::Delivering = self.mode {
+            self.mode = Mode::Commands;
+        }
+    }
+
+    /// Ends the session with a reply, whatever it is doing.
+    pub fn break_off(&mut self, reply: &Reply) {
+        self.say(reply);
+        self.mode = Mode::Closed;
+    }
+
+    fn command(&mut self, line: &[u8]) {
+        match command::parse(line) {
+            Err(refusal) => self.say(&refusal),
+            Ok(Command::Ehlo(name)) => self.hello(name, true),
+            Ok(Command::Helo(name)) => self.hello(name, false),
+            Ok(Command::Mail { sender, size }) => {
+                {
+                    let mut transaction = self.shared.lock();
+                    transaction.offered_size = size;
+                    sender.clone_into(&mut transaction.offered);
+                }
+                let reply = self.ask(b"MAIL FROM:<path>\r\n", reply::SENDER_OK);
+                self.say(&reply);
+            }
+            Ok(Command::Rcpt(recipient)) => {
+                recipient.clone_into(&mut self.shared.lock().offered);
+                let reply = self.ask(b"RCPT TO:<path>\r\n", reply::RECIPIENT_OK);
+                self.say(&reply);
+            }
+            Ok(Command::Data) => self.data(),
+            Ok(Command::Rset) => {
+                let reply = self.ask(b"RSET\r\n", reply::OK);
+                self.shared.lock().reset();
+                self.say(&reply);
+            }
+            Ok(Command::Noop) => self.say(&reply::OK),
+            Ok(Command::Vrfy) => self.say(&reply::NOT_VERIFIED),
+            Ok(Command::Help) => self.say(&reply::HELP),
+            Ok(Command::Quit) => self.say(&reply::BYE),
+        }
+    }
+
+    fn hello(&mut self, name: &str, extended: bool) {
+        let reply = self.ask(b"EHLO name\r\n", reply::OK);
+        if reply.code != 250 {
+            return self.say(&reply);
+        }
+        self.shared.lock().reset();
+        name.clone_into(&mut self.helo);
+        let settings = &self.edge.settings;
+        if extended {
+            // Writing to a Vec cannot fail.
+            let _ = write!(
+                self.out,
+                "250-{}\r\n250-SIZE {}\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
+                 250 ENHANCEDSTATUSCODES\r\n",
+                settings.hostname, settings.max_message_size
+            );
+        } else {
+            reply::line(&mut self.out, 250, "", &settings.hostname);
+        }
+    }
+
+    fn data(&mut self) {
+        let reply = self.ask(b"DATA\r\n", reply::GO_AHEAD);
+        let transaction = self.shared.lock();
+        let reply = match reply {
+            reply::BAD_SEQUENCE if transaction.some_refused => reply::NO_RECIPIENTS,
+            reply => reply,
+        };
+        if reply == reply::GO_AHEAD {
+            let body = Body::new(
+                &self.edge.budget,
+                self.edge.settings.max_message_size,
+                transaction.size,
+            );
+            self.mode = Mode::Text(Text::default(), body);
+        }
+        drop(transaction);
+        self.say(&reply);
+    }
+
+    /// The engine leaves its data state only on a success, so it is told that all is well in any case.
+    fn end_of_text(&mut self) -> Option<Delivery> {
+        self.ask(b".\r\n", reply::OK);
+        let Mode::Text(_, body) = std::mem::replace(&mut self.mode, Mode::Commands) else {
+            return None;
+        };
+        let (sender, recipients) = {
+            let mut transaction = self.shared.lock();
+            let sender = std::mem::take(&mut transaction.sender);
+            let recipients = std::mem::take(&mut transaction.recipients);
+            transaction.reset();
+            (sender, recipients)
+        };
+        self.edge.count.bytes.inc_by(body.received());
+        match body.finish() {
+            Ok((message, hold)) => {
+                self.mode = Mode::Delivering;
+                let envelope = Envelope {
+                    session: self.id,
+                    client: self.client,
+                    helo: self.helo.clone(),
+                    mail_from: sender,
+                    rcpt_to: recipients,
+                };
+                Some(Delivery {
+                    envelope,
+                    message,
+                    hold,
+                })
+            }
+            Err(refusal) => {
+                match refusal.code {
+                    ..500 => self.edge.count.deferred.inc(),
+                    _ => self.edge.count.rejected.inc(),
+                }
+                self.say(&refusal);
+                None
+            }
+        }
+    }
+
+    /// Asks the engine whether this may come now and the policy whether it is granted.
+    fn ask(&mut self, line: &[u8], granted: Reply) -> Reply {
+        self.shared.lock().refusal = None;
+        let response = self.engine.process(line);
+        match (self.shared.lock().refusal.take(), response.code) {
+            (Some(refusal), _) => refusal,
+            (None, 503) => reply::BAD_SEQUENCE,
+            (None, 200..400) => granted,
+            (None, _) => reply::FAILURE,
+        }
+    }
+
+    /// Writes a reply, and counts it if it refuses.
+    fn say(&mut self, reply: &Reply) {
+        reply.write(&mut self.out);
+        if reply.closes() {
+            self.mode = Mode::Closed;
+        }
+        if reply.code < 400 {
+            return;
+        }
+        self.edge.count.refusal(reply.reason);
+        tracing::info!(code = reply.code, reason = reply.reason, "refused");
+        if reply.code >= 500 {
+            self.errors += 1;
+            if self.errors == self.edge.settings.max_errors {
+                self.say(&reply::TOO_MANY_ERRORS);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
