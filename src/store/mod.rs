@@ -7,8 +7,56 @@ use crate::domain::lock::{LockOrder, OrderState};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
+
+mod body;
+mod crossing;
+mod dialect;
+mod error;
+mod filing;
+mod listing;
+mod orders;
+mod postgres;
+pub mod sql;
+mod sqlite;
+mod window;
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// PostgreSQL: most connections.
+    pub connections: u32,
+    /// SQLite: most connections that only read.
+    pub readers: u32,
+    /// How long to wait for a connection, or for another process that writes.
+    pub timeout: Duration,
+    /// How many complaints are kept in memory over all identities.
+    pub cached_complaints: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            connections: 8,
+            readers: 4,
+            timeout: Duration::from_secs(5),
+            cached_complaints: 200_000,
+        }
+    }
+}
+
+/// Opens the store at `sqlite://PATH` or `postgres://...` and brings its schema up to date.
+pub async fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("sqlite") => Ok(Arc::new(sqlite::open(url, options).await?)),
+        Some("postgres" | "postgresql") => Ok(Arc::new(postgres::open(url, options).await?)),
+        _ => Err(StoreError::Address(
+            "the store's address is neither sqlite://PATH nor postgres://...".to_owned(),
+        )),
+    }
+}
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,223 @@
+//! From new complaints to incidents: the windows of their identities are gathered (from memory or from the
+//! database), each complaint is assessed at its own instant, and a crossing is written down with its orders.
+
+use super::StoreError;
+use super::body::{SqlStore, Tx, insert, listed, run};
+use super::dialect::{Columns, Dialect};
+use super::filing::Held;
+use super::sql;
+use super::window::Window;
+use crate::domain::complaint::Complaint;
+use crate::domain::feedback::FeedbackType;
+use crate::domain::filing::{Opened, Policy};
+use crate::domain::ids::{ComplaintId, IdentityId, IncidentId, MessageKey, ReportId};
+use crate::domain::incident::{Explanation, IncidentState};
+use crate::domain::lock::{LockOrder, OrderState};
+use crate::domain::threshold::{self, longest_window_start};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
+
+/// The target of an order that is only recorded.
+const NO_TARGET: &str = "none";
+
+/// What a batch's complaints opened, by the report that did it, and the windows as they are once the
+/// transaction is committed.
+pub(super) type Assessed = (HashMap<ReportId, Opened>, HashMap<IdentityId, Window>);
+
+/// Assesses the new complaints, which are written already, in their order.
+pub(super) async fn assess<D: Dialect>(
+    store: &SqlStore<D>,
+    tx: &mut Tx<D>,
+    counted: &[Complaint],
+    held: &HashMap<IdentityId, Held>,
+    policy: &Policy,
+) -> Result<Assessed, StoreError> {
+    let mut opened = HashMap::new();
+    if policy.rules.is_empty() {
+        return Ok((opened, HashMap::new()));
+    }
+    let mut windows = gather(store, tx, counted, held, policy).await?;
+    for complaint in counted {
+        let Some(window) = windows.get_mut(&complaint.identity) else {
+            continue;
+        };
+        let now = complaint.received_at;
+        if !window.push(complaint.clone()) {
+            continue;
+        }
+        let Some(crossing) = threshold::assess(&policy.rules, &window.complaints, now) else {
+            window.trim(longest_window_start(&policy.rules, now));
+            continue;
+        };
+        let why = Explanation::by_rule(crossing, complaint.report, now);
+        let incident = open::<D>(tx, complaint.identity, &why, policy).await?;
+        if policy.targets.is_empty() {
+            window.spend(now);
+        } else {
+            windows.remove(&complaint.identity);
+        }
+        opened.insert(
+            complaint.report,
+            Opened {
+                incident,
+                rule: why.crossing.rule.name,
+                ordered: !policy.targets.is_empty(),
+            },
+        );
+    }
+    Ok((opened, windows))
+}
+
+/// The windows of all identities that have new complaints and no open incident, without the new ones.
+async fn gather<D: Dialect>(
+    store: &SqlStore<D>,
+    tx: &mut Tx<D>,
+    counted: &[Complaint],
+    held: &HashMap<IdentityId, Held>,
+    policy: &Policy,
+) -> Result<HashMap<IdentityId, Window>, StoreError> {
+    let mut starts: HashMap<IdentityId, Timestamp> = HashMap::new();
+    for complaint in counted {
+        let start = longest_window_start(&policy.rules, complaint.received_at);
+        let known = starts.entry(complaint.identity).or_insert(start);
+        *known = start.min(*known);
+    }
+    let mut windows = HashMap::with_capacity(starts.len());
+    let mut unknown: Vec<Uuid> = Vec::new();
+    let mut earliest = Timestamp::MAX;
+    for (id, start) in starts {
+        let Some(row) = held.get(&id).filter(|row| !row.open) else {
+            continue;
+        };
+        let spent = row.counted_from.unwrap_or(Timestamp::MIN);
+        let window = match store.windows.take(id, row.version - 1, start) {
+            Some(mut window) => {
+                window.version = row.version;
+                window.spend(spent);
+                window
+            }
+            None => {
+                let from = Window::from_start(start);
+                // The row is as new as this batch: nothing can be there.
+                if row.version > 1 {
+                    unknown.push(id.0);
+                    earliest = from.min(earliest);
+                }
+                Window {
+                    version: row.version,
+                    from,
+                    spent,
+                    complaints: Vec::new(),
+                }
+            }
+        };
+        windows.insert(id, window);
+    }
+    let new: HashSet<ComplaintId> = counted.iter().map(|c| c.id).collect();
+    let rows = listed::<D, _>(tx, &sql::SELECT_WINDOWS, &[earliest.into()], &unknown).await?;
+    for row in &rows {
+        let complaint = read::<D>(row)?;
+        if let Some(window) = windows.get_mut(&complaint.identity)
+            && complaint.received_at > window.from
+            && !new.contains(&complaint.id)
+        {
+            window.push(complaint);
+        }
+    }
+    Ok(windows)
+}
+
+fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreError> {
+    let mut columns = Columns::<D>::of(row);
+    Ok(Complaint {
+        id: ComplaintId(columns.id()?),
+        report: ReportId(columns.id()?),
+        identity: IdentityId(columns.id()?),
+        feed: columns.text()?,
+        feedback_type: FeedbackType::from(columns.text()?),
+        message: MessageKey(columns.id()?),
+        weight: u32::try_from(columns.int()?).unwrap_or(u32::MAX),
+        received_at: columns.time()?,
+    })
+}
+
+/// Writes an incident with its evidence, its orders and its trace. While locks are only observed it is
+/// closed from the start, and the identity's window starts anew.
+async fn open<D: Dialect>(
+    tx: &mut Tx<D>,
+    identity: IdentityId,
+    why: &Explanation,
+    policy: &Policy,
+) -> Result<IncidentId, StoreError> {
+    let incident = why.incident_id(identity);
+    let at = why.decided_at;
+    let ordered = !policy.targets.is_empty();
+    let (state, order_state) = if ordered {
+        (IncidentState::Open, OrderState::Pending)
+    } else {
+        (IncidentState::Observed, OrderState::Observed)
+    };
+    let explanation =
+        serde_json::to_string(why).map_err(|error| StoreError::Row(error.to_string()))?;
+    let incident_row = vec![
+        incident.0.into(),
+        identity.0.into(),
+        state.as_str().into(),
+        at.into(),
+        explanation.into(),
+    ];
+    run::<D>(tx, sql::INSERT_INCIDENT, incident_row).await?;
+    let evidence: Vec<(i64, ReportId)> = (0..).zip(why.crossing.tally.evidence.clone()).collect();
+    insert::<D, _>(
+        tx,
+        &sql::INSERT_INCIDENT_EVIDENCE,
+        &evidence,
+        |(position, report), values| {
+            values.push(incident.0.into());
+            values.push((*position).into());
+            values.push(report.0.into());
+        },
+    )
+    .await?;
+    let reason = why.sentence();
+    let mut targets: Vec<&str> = policy.targets.iter().map(String::as_str).collect();
+    if targets.is_empty() {
+        targets.push(NO_TARGET);
+    }
+    for target in targets {
+        let order = vec![
+            LockOrder::id_of(incident, target).0.into(),
+            incident.0.into(),
+            identity.0.into(),
+            target.into(),
+            order_state.as_str().into(),
+            reason.as_str().into(),
+            at.into(),
+            (!ordered).then_some(at).into(),
+        ];
+        run::<D>(tx, sql::INSERT_ORDER, order).await?;
+    }
+    let audit = vec![
+        at.into(),
+        why.decided_by.as_str().into(),
+        if ordered {
+            "incident.opened"
+        } else {
+            "incident.observed"
+        }
+        .into(),
+        incident.0.into(),
+        None::<Uuid>.into(),
+        reason.as_str().into(),
+    ];
+    run::<D>(tx, sql::INSERT_AUDIT, audit).await?;
+    if ordered {
+        let row = vec![identity.0.into(), incident.0.into()];
+        run::<D>(tx, sql::SET_OPEN_INCIDENT, row).await?;
+    } else {
+        let row = vec![identity.0.into(), at.into()];
+        run::<D>(tx, sql::SET_COUNTED_FROM, row).await?;
+    }
+    Ok(incident)
+}

@@ -1,0 +1,270 @@
+//! Every statement of the store, once for both databases. Statements over many rows come in sizes of
+//! powers of two, so that few distinct ones are ever prepared.
+
+use sqlx::AssertSqlSafe;
+use sqlx::{SqlSafeStr, SqlStr};
+use std::fmt::Write;
+use std::sync::{Arc, OnceLock};
+
+/// Sizes are 1, 2, 4 .. 64 rows.
+const SIZES: usize = 7;
+/// The largest size.
+pub(super) const MOST: usize = 1 << (SIZES - 1);
+
+/// A statement with a list in its middle, whose texts are made once for each size.
+#[derive(Debug)]
+pub(super) struct Bulk {
+    head: &'static str,
+    /// Placeholders an item; 0 for bare items of an `in` list.
+    columns: usize,
+    tail: &'static str,
+    /// The first placeholder's number.
+    first: usize,
+    texts: [OnceLock<Arc<str>>; SIZES],
+}
+
+impl Bulk {
+    const fn values(head: &'static str, columns: usize, tail: &'static str) -> Self {
+        Self {
+            head,
+            columns,
+            tail,
+            first: 1,
+            texts: [const { OnceLock::new() }; SIZES],
+        }
+    }
+
+    const fn list(head: &'static str, first: usize, tail: &'static str) -> Self {
+        Self {
+            head,
+            columns: 0,
+            tail,
+            first,
+            texts: [const { OnceLock::new() }; SIZES],
+        }
+    }
+
+    /// The statement for `size` items, a power of two up to [`MOST`].
+    pub(super) fn sized(&self, size: usize) -> SqlStr {
+        let slot = size.ilog2() as usize;
+        let text = self.texts[slot].get_or_init(|| self.text(size).into());
+        AssertSqlSafe(Arc::clone(text)).into_sql_str()
+    }
+
+    fn text(&self, size: usize) -> String {
+        let mut sql = String::from(self.head);
+        let mut number = self.first;
+        for item in 0..size {
+            sql.push_str(if item == 0 { "" } else { ", " });
+            if self.columns == 0 {
+                let _ = write!(sql, "${number}");
+                number += 1;
+                continue;
+            }
+            for column in 0..self.columns {
+                let lead = if column == 0 { "(" } else { ", " };
+                let _ = write!(sql, "{lead}${number}");
+                number += 1;
+            }
+            sql.push(')');
+        }
+        sql.push_str(self.tail);
+        sql
+    }
+}
+
+/// The next chunk of a list that is written with [`Bulk::values`]: the largest power of two that fits.
+pub(super) fn chunk(left: usize) -> usize {
+    if left >= MOST {
+        MOST
+    } else {
+        1 << left.ilog2()
+    }
+}
+
+/// Fills a short `in` list up to a power of two by naming the last item again.
+pub(super) fn padded<T: Clone>(items: &[T]) -> impl Iterator<Item = T> + '_ {
+    let size = items.len().next_power_of_two();
+    (0..size).map(|n| items[n.min(items.len() - 1)].clone())
+}
+
+pub(super) static UPSERT_IDENTITIES: Bulk = Bulk::values(
+    "insert into identities (id, value, domain, username, first_seen, last_seen, version) values ",
+    7,
+    " on conflict (id) do update set version = identities.version + 1, last_seen = case when \
+     excluded.last_seen > identities.last_seen then excluded.last_seen else identities.last_seen end \
+     returning id, version, counted_from, open_incident",
+);
+pub(super) static INSERT_REPORTS: Bulk = Bulk::values(
+    "insert into reports (id, received_at, client, helo, mail_from, rcpt_to, feed, format, feedback_type, \
+     source_ip, message_id, identity_id, attribution, standing, reading) values ",
+    15,
+    " on conflict (id) do nothing returning id",
+);
+pub(super) static INSERT_EVIDENCE: Bulk = Bulk::values(
+    "insert into evidence (report_id, codec, size, bytes) values ",
+    4,
+    "",
+);
+pub(super) static INSERT_COMPLAINTS: Bulk = Bulk::values(
+    "insert into complaints (id, identity_id, feed, feedback_type, message, weight, received_at, \
+     report_id) values ",
+    8,
+    " on conflict (id) do nothing returning id",
+);
+pub(super) static INSERT_INCIDENT_EVIDENCE: Bulk = Bulk::values(
+    "insert into incident_evidence (incident_id, position, report_id) values ",
+    3,
+    "",
+);
+pub(super) static MARK_DUPLICATES: Bulk = Bulk::list(
+    "update reports set standing = 'duplicate' where id in (",
+    1,
+    ")",
+);
+pub(super) static SELECT_STANDINGS: Bulk =
+    Bulk::list("select id, standing from reports where id in (", 1, ")");
+pub(super) static SELECT_WINDOWS: Bulk = Bulk::list(
+    "select id, report_id, identity_id, feed, feedback_type, message, weight, received_at from complaints \
+     where received_at > $1 and identity_id in (",
+    2,
+    ") order by received_at, id",
+);
+const CLAIM_HEAD: &str = "update lock_orders set attempts = attempts + 1, lease_token = $1, \
+     lease_until = $2 where id = (select id from lock_orders where state = 'pending' and \
+     not_before <= $3 and (lease_until is null or lease_until <= $3) and target in (";
+
+macro_rules! claim_tail {
+    ($skip:literal) => {
+        concat!(
+            ") order by not_before, ordered_at, id limit 1 ",
+            $skip,
+            ") and state = 'pending' and not_before <= $3 \
+             and (lease_until is null or lease_until <= $3) returning id"
+        )
+    };
+}
+
+/// Used where there is only one writer.
+pub(super) static CLAIM: Bulk = Bulk::list(CLAIM_HEAD, 4, claim_tail!(""));
+/// As [`CLAIM`], passing over what others hold.
+pub(super) static CLAIM_SKIPPING: Bulk =
+    Bulk::list(CLAIM_HEAD, 4, claim_tail!("for update skip locked"));
+pub(super) static NEXT_DUE: Bulk = Bulk::list(
+    "select min(case when lease_until is not null and lease_until > not_before then lease_until else \
+     not_before end) from lock_orders where state = 'pending' and target in (",
+    1,
+    ")",
+);
+
+pub(super) const INSERT_INCIDENT: &str = "insert into incidents (id, identity_id, state, opened_at, \
+     explanation) values ($1, $2, $3, $4, $5)";
+pub(super) const INSERT_ORDER: &str = "insert into lock_orders (id, incident_id, identity_id, target, \
+     state, reason, attempts, not_before, ordered_at, settled_at) \
+     values ($1, $2, $3, $4, $5, $6, 0, $7, $7, $8)";
+pub(super) const INSERT_AUDIT: &str = "insert into audit (at, actor, action, incident_id, order_id, \
+     detail) values ($1, $2, $3, $4, $5, $6)";
+pub(super) const SET_OPEN_INCIDENT: &str = "update identities set open_incident = $2 where id = $1";
+pub(super) const SET_COUNTED_FROM: &str = "update identities set counted_from = $2 where id = $1";
+
+/// Takes the incident's row lock, so that two orders settled at once see each other.
+pub(super) const HOLD_INCIDENT: &str = "update incidents set state = state where id = $1";
+pub(super) const SETTLE: &str = "update lock_orders set state = $3, last_answer = $4, \
+     settled_at = $5, not_before = coalesce($6, not_before), lease_token = null, lease_until = null \
+     where id = $1 and lease_token = $2 and state = 'pending'";
+pub(super) const INCIDENT_LOCKED: &str = "update incidents set state = 'locked' where id = $1 and \
+     state = 'open' and not exists (select 1 from lock_orders where incident_id = $1 and \
+     state <> 'locked')";
+pub(super) const INCIDENT_REFUSED: &str =
+    "update incidents set state = 'refused' where id = $1 and state in ('open', 'locked')";
+
+macro_rules! select_order {
+    ($rest:literal) => {
+        concat!(
+            "select o.id, o.incident_id, i.value, i.domain, i.username, o.target, o.reason, \
+             o.ordered_at, o.attempts, o.state, o.not_before, o.last_answer, o.settled_at \
+             from lock_orders o join identities i on i.id = o.identity_id ",
+            $rest
+        )
+    };
+}
+pub(super) const ORDER: &str = select_order!("where o.id = $1");
+pub(super) const ORDERS: &str = select_order!("order by o.ordered_at desc, o.id limit $1");
+pub(super) const ORDER_COUNTS: &str = "select state, count(*) from lock_orders group by state";
+pub(super) const REPORTS: &str = "select id, received_at, client, feed, format, feedback_type, \
+     standing, attribution, reading from reports order by received_at desc, id limit $1";
+pub(super) const INCIDENTS: &str = "select n.id, i.value, i.domain, i.username, n.state, n.opened_at, \
+     n.explanation from incidents n join identities i on i.id = n.identity_id \
+     order by n.opened_at desc, n.id limit $1";
+pub(super) const EVIDENCE: &str = "select codec, size, bytes from evidence where report_id = $1";
+pub(super) const PING: &str = "select 1 from reports limit 1";
+
+/// Every statement, for a test that prepares them all. `skipping` as in the dialect.
+pub fn all(skipping: bool) -> Vec<String> {
+    let claim = if skipping { &CLAIM_SKIPPING } else { &CLAIM };
+    let bulks = [
+        &UPSERT_IDENTITIES,
+        &INSERT_REPORTS,
+        &INSERT_EVIDENCE,
+        &INSERT_COMPLAINTS,
+        &INSERT_INCIDENT_EVIDENCE,
+        &MARK_DUPLICATES,
+        &SELECT_STANDINGS,
+        &SELECT_WINDOWS,
+        &NEXT_DUE,
+        claim,
+    ];
+    let plain = [
+        INSERT_INCIDENT,
+        INSERT_ORDER,
+        INSERT_AUDIT,
+        SET_OPEN_INCIDENT,
+        SET_COUNTED_FROM,
+        HOLD_INCIDENT,
+        SETTLE,
+        INCIDENT_LOCKED,
+        INCIDENT_REFUSED,
+        ORDER,
+        ORDERS,
+        ORDER_COUNTS,
+        REPORTS,
+        INCIDENTS,
+        EVIDENCE,
+        PING,
+    ];
+    bulks
+        .iter()
+        .flat_map(|bulk| [1, 2, MOST].map(|size| bulk.sized(size).as_str().to_owned()))
+        .chain(plain.map(str::to_owned))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts() {
+        let insert = Bulk::values("values ", 2, ";");
+        assert_eq!(insert.sized(2).as_str(), "values ($1, $2), ($3, $4);");
+        let list = Bulk::list("in (", 3, ")");
+        assert_eq!(list.sized(4).as_str(), "in ($3, $4, $5, $6)");
+    }
+
+    #[test]
+    fn sizes() {
+        let chunks = |mut left: usize| {
+            let mut sizes = vec![];
+            while left > 0 {
+                sizes.push(chunk(left));
+                left -= chunk(left);
+            }
+            sizes
+        };
+        assert_eq!(chunks(1), [1]);
+        assert_eq!(chunks(7), [4, 2, 1]);
+        assert_eq!(chunks(200), [64, 64, 64, 8]);
+        assert_eq!(padded(&[1, 2, 3]).collect::<Vec<_>>(), [1, 2, 3, 3]);
+        assert_eq!(padded(&[1]).collect::<Vec<_>>(), [1]);
+    }
+}

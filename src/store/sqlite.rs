@@ -1,0 +1,74 @@
+//! SQLite: one file, one writer. Every commit is flushed to the disk before it is acknowledged
+//! (`synchronous=FULL`); readers have their own connections and never wait for the writer.
+
+use super::body::SqlStore;
+use super::dialect::{Connection, Dialect, Row, Value, by_driver};
+use super::{StoreError, StoreOptions};
+use sqlx::SqlStr;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Sqlite};
+use std::path::Path;
+use std::str::FromStr;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("schemas/sqlite");
+
+/// The dialect of SQLite.
+#[derive(Debug)]
+pub(super) struct InSqlite;
+
+impl Dialect for InSqlite {
+    const BEGIN: &'static str = "begin immediate";
+    const SKIPS_HELD: bool = false;
+    const FLUSH: &'static str = "pragma wal_checkpoint(truncate)";
+
+    by_driver!(Sqlite);
+}
+
+/// Opens the file, made with its directory where it is not there.
+pub(super) async fn open(
+    url: &str,
+    options: &StoreOptions,
+) -> Result<SqlStore<InSqlite>, StoreError> {
+    let connect = SqliteConnectOptions::from_str(url)
+        .map_err(|error| StoreError::Address(format!("{url}: {error}")))?;
+    let path = connect.get_filename().to_owned();
+    if path.as_os_str().is_empty() || path.to_string_lossy().contains(":memory:") {
+        return Err(StoreError::Address(format!("{url}: a file is needed")));
+    }
+    if url.contains("mode=memory") {
+        return Err(StoreError::Address(format!("{url}: memory keeps nothing")));
+    }
+    create(&path).map_err(|error| StoreError::Address(format!("{}: {error}", path.display())))?;
+    let connect = connect
+        .busy_timeout(options.timeout)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .disable_statement_logging();
+    let writers = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(options.timeout)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(connect.clone().journal_mode(SqliteJournalMode::Wal))
+        .await?;
+    MIGRATIONS.run(&writers).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(options.readers.max(1))
+        .acquire_timeout(options.timeout)
+        .connect_lazy_with(connect.read_only(true));
+    Ok(SqlStore::new(writers, readers, options.cached_complaints))
+}
+
+/// Makes the file readable for its owner only; SQLite gives its side files the same mode. One that is
+/// there already keeps the mode it has.
+fn create(path: &Path) -> std::io::Result<()> {
+    if let Some(parent) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mut file = std::fs::OpenOptions::new();
+    file.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    file.open(path).map(drop)
+}
