@@ -169,12 +169,15 @@ impl Outbox {
         let order = &claim.order;
         let outcome = self.ask(&slot, order).await;
         let now = self.clock.now();
-        if matches!(outcome, Outcome::Later { .. }) {
-            if slot.failed(now) {
-                tracing::warn!(target = %order.target, "left alone for a while: it kept failing");
+        match &outcome {
+            Outcome::Later { .. } => {
+                if slot.failed(now) {
+                    tracing::warn!(target = %order.target, "left alone for a while: it kept failing");
+                }
             }
-        } else {
-            slot.succeeded();
+            Outcome::Locked { .. } => slot.succeeded(),
+            // It may be refused without asking, so it says nothing about the target's health.
+            Outcome::Refused { .. } => {}
         }
         let settlement = self.judge(order, outcome, now);
         if !self.store.settle(&claim, &settlement, now).await? {

@@ -109,11 +109,12 @@ impl Reply {
 
     /// All that it says in words, the result included when it is a text or a flag.
     pub(super) fn words(&self) -> String {
-        let mut words: Vec<&str> = self.errors.iter().map(String::as_str).collect();
-        words.extend(self.notes.iter().map(String::as_str));
+        let mut words: Vec<String> = self.errors.iter().chain(&self.notes).cloned().collect();
         match &self.result {
-            Value::String(text) => words.push(text),
-            Value::Bool(true) if words.is_empty() => words.push("true"),
+            Value::String(text) => words.push(text.clone()),
+            Value::Bool(_) | Value::Number(_) if words.is_empty() => {
+                words.push(self.result.to_string());
+            }
             _ => {}
         }
         words.join("; ")
