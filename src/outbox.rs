@@ -1,1 +1,255 @@
-//! To come.
+//! The use case that carries lock orders to their targets: claim one under a lease, ask the target, write
+//! down what came of it. A crash, a hang or a lost lease at any point leaves the order to be claimed again.
+
+mod lanes;
+mod run;
+
+use crate::clock::Clock;
+use crate::domain::lock::{Backoff, LockOrder, Outcome};
+use crate::lock::LockTarget;
+use crate::metrics::Metrics;
+use crate::store::{Claim, Settlement, Store, StoreError};
+use jiff::Timestamp;
+use lanes::{Lanes, Slot};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How the outbox works.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// How long a claimed order is out of other workers' reach; a try ends before that.
+    pub lease: Duration,
+    /// The wait between tries.
+    pub backoff: Backoff,
+    /// Failures in a row after which a target is left alone.
+    pub breaker_limit: u32,
+    /// For how long.
+    pub breaker_pause: Duration,
+    /// Tries after which an order is given to a person; none: it is tried for ever.
+    pub max_attempts: Option<u32>,
+    /// Tries under way at once.
+    pub concurrency: usize,
+    /// How often to look for orders that another node wrote.
+    pub poll: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(60),
+            backoff: Backoff {
+                first: Duration::from_secs(2),
+                most: Duration::from_secs(600),
+            },
+            breaker_limit: 5,
+            breaker_pause: Duration::from_secs(30),
+            max_attempts: None,
+            concurrency: 4,
+            poll: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What one step came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing to do before that instant, or at all.
+    Idle {
+        /// When the next order can be claimed, as far as is known.
+        next_due: Option<Timestamp>,
+    },
+    /// One try was made and written down.
+    Settled {
+        /// The order, with its attempts.
+        order: LockOrder,
+        /// What was written.
+        settlement: Settlement,
+    },
+    /// A try was made, but the lease was lost meanwhile: another worker has the order.
+    LostClaim {
+        /// The order.
+        order: LockOrder,
+    },
+}
+
+/// The worker.
+#[derive(Debug)]
+pub struct Outbox {
+    store: Arc<dyn Store>,
+    lanes: Lanes,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    settings: Settings,
+    /// One claim at a time, so that a target on probation gets one order and not one from each worker.
+    claiming: tokio::sync::Mutex<()>,
+    jitter: fn() -> f64,
+}
+
+/// An order in hand.
+struct Job {
+    claim: Claim,
+    slot: Slot,
+}
+
+enum Next {
+    Job(Box<Job>),
+    Idle(Option<Timestamp>),
+}
+
+impl Outbox {
+    /// A worker for these targets; orders for any other are left alone.
+    pub fn new(
+        store: Arc<dyn Store>,
+        targets: Vec<Arc<dyn LockTarget>>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            lanes: Lanes::new(targets, &settings, &metrics),
+            store,
+            clock,
+            metrics,
+            settings,
+            claiming: tokio::sync::Mutex::new(()),
+            jitter: fastrand::f64,
+        }
+    }
+
+    /// Takes the back-off's jitter (0..1) from elsewhere, so that tests know it.
+    #[must_use]
+    pub fn with_jitter(mut self, jitter: fn() -> f64) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// Does one order, if one is due.
+    ///
+    /// # Errors
+    /// When the store fails. A claimed order comes back when its lease runs out.
+    pub async fn step(&self) -> Result<Step, StoreError> {
+        match self.next().await? {
+            Next::Idle(next_due) => Ok(Step::Idle { next_due }),
+            Next::Job(job) => self.carry_out(*job).await,
+        }
+    }
+
+    async fn next(&self) -> Result<Next, StoreError> {
+        let _one = self.claiming.lock().await;
+        let now = self.clock.now();
+        let open = self.lanes.open(now);
+        if !open.is_empty() {
+            let claim = self.store.claim(&open, now, self.settings.lease).await?;
+            if let Some(claim) = claim {
+                if let Some(slot) = self.lanes.enter(&claim.order.target) {
+                    return Ok(Next::Job(Box::new(Job { claim, slot })));
+                }
+                return Err(StoreError::Row(format!(
+                    "order {} is for another target than was asked for",
+                    claim.order.id
+                )));
+            }
+        }
+        let mut due = match open.is_empty() {
+            true => None,
+            false => self.store.next_due(&open).await?,
+        };
+        for (name, until) in self.lanes.blocked(now) {
+            if let Some(at) = self.store.next_due(&[name]).await? {
+                let at = at.max(until);
+                due = Some(due.map_or(at, |due: Timestamp| due.min(at)));
+            }
+        }
+        Ok(Next::Idle(due))
+    }
+
+    async fn carry_out(&self, job: Job) -> Result<Step, StoreError> {
+        let Job { claim, slot } = job;
+        let order = &claim.order;
+        let outcome = self.ask(&slot, order).await;
+        let now = self.clock.now();
+        match &outcome {
+            Outcome::Later { .. } => {
+                if slot.failed(now) {
+                    tracing::warn!(target = %order.target, "left alone for a while: it kept failing");
+                }
+            }
+            Outcome::Locked { .. } => slot.succeeded(),
+            // It may be refused without asking, so it says nothing about the target's health.
+            Outcome::Refused { .. } => {}
+        }
+        let settlement = self.judge(order, outcome, now);
+        if !self.store.settle(&claim, &settlement, now).await? {
+            self.tried(order, "lost");
+            tracing::warn!(order = %order.id, incident = %order.incident, "the lease was lost during the try");
+            return Ok(Step::LostClaim { order: claim.order });
+        }
+        self.note(order, &settlement, now);
+        Ok(Step::Settled {
+            order: claim.order,
+            settlement,
+        })
+    }
+
+    /// Asks the target, in a task of its own so that a panic stays there, and not beyond the lease.
+    async fn ask(&self, slot: &Slot, order: &LockOrder) -> Outcome {
+        let (target, asked) = (slot.target(), order.clone());
+        let task = AbortOnDropHandle::new(tokio::spawn(async move { target.lock(&asked).await }));
+        // The last part of the lease is for writing down the outcome.
+        let limit = self.settings.lease.mul_f64(0.9);
+        let why = match tokio::time::timeout(limit, task).await {
+            Ok(Ok(outcome)) => return outcome,
+            Ok(Err(failed)) if failed.is_panic() => "the target's code panicked",
+            Ok(Err(_)) => "the try was cancelled",
+            Err(_) => "the try did not end within its lease",
+        };
+        Outcome::Later { why: why.into() }
+    }
+
+    fn judge(&self, order: &LockOrder, outcome: Outcome, now: Timestamp) -> Settlement {
+        match outcome {
+            Outcome::Locked { answer } => Settlement::Locked { answer },
+            Outcome::Refused { why } => Settlement::Refused { why },
+            Outcome::Later { why } => match self.settings.max_attempts {
+                Some(most) if order.attempts >= most => Settlement::Refused {
+                    why: format!("given up after {} tries; the last: {why}", order.attempts),
+                },
+                _ => Settlement::Later {
+                    why,
+                    at: self
+                        .settings
+                        .backoff
+                        .next(order.attempts, (self.jitter)(), now),
+                },
+            },
+        }
+    }
+
+    fn tried(&self, order: &LockOrder, outcome: &str) {
+        let labels = [order.target.as_str(), outcome];
+        self.metrics.order_tries.with_label_values(&labels).inc();
+    }
+
+    fn note(&self, order: &LockOrder, settlement: &Settlement, now: Timestamp) {
+        let (id, incident, target) = (order.id, order.incident, order.target.as_str());
+        let (identity, attempts) = (&order.identity, order.attempts);
+        match settlement {
+            Settlement::Locked { answer } => {
+                self.tried(order, "locked");
+                let waited = now.duration_since(order.ordered_at).as_secs_f64().max(0.0);
+                let seconds = &self.metrics.order_seconds;
+                seconds.with_label_values(&[target]).observe(waited);
+                tracing::info!(order = %id, %incident, target, %identity, attempts, answer, "locked");
+            }
+            Settlement::Later { why, at } => {
+                self.tried(order, "later");
+                tracing::info!(order = %id, %incident, target, %identity, attempts, why, next = %at, "not locked yet");
+            }
+            Settlement::Refused { why } => {
+                self.tried(order, "refused");
+                tracing::warn!(order = %id, %incident, target, %identity, attempts, why, "refused: a person must look");
+            }
+        }
+    }
+}

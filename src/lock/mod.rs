@@ -1,5 +1,12 @@
 //! Whom to ask for a lock. [`LockTarget`] is what the outbox sees; each kind of target is one file.
 
+mod answer;
+mod call;
+mod listing;
+pub mod spamexperts;
+
+pub use answer::shorten;
+
 use crate::domain::lock::{LockOrder, Outcome};
 use async_trait::async_trait;
 use std::fmt::Debug;
