@@ -1,3 +1,4 @@
 //! To come.
 
 pub mod demo;
+pub mod parse;
