@@ -15,6 +15,8 @@ codes! {
     MBOX_LINE = "mbox-line";
     /// The same before the enclosed message.
     ORIGINAL_MBOX_LINE = "original-mbox-line";
+    /// Lines that end with CR alone (RFC 5322 section 2.3).
+    LONE_CR = "lone-cr";
     /// A multipart without its boundary parameter (RFC 2046 section 5.1.1).
     NO_BOUNDARY_PARAMETER = "missing-boundary-parameter";
     /// The last boundary is missing: cut off, or never written (RFC 2046 section 5.1.1).

@@ -27,7 +27,7 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     let from = plain("From").to_ascii_lowercase();
     let marked = reading.headers.first("X-HmXmrOriginalRecipient").is_some();
     let by_staff = from.contains("staff@hotmail.com") || from.contains("staff@outlook.com");
-    if !marked && !(by_staff && subject.starts_with(SUBJECT)) {
+    if !(marked || by_staff && subject.starts_with(SUBJECT)) {
         return None;
     }
     reading.report.feedback_type = Some(FeedbackType::Abuse);

@@ -136,6 +136,9 @@ impl<'a> Message<'a> {
             defects.push(d::MBOX_LINE);
         }
         let top = Entity::new(bytes);
+        if memchr::memchr(b'\n', top.head).is_none() && top.head.contains(&b'\r') {
+            defects.push(d::LONE_CR);
+        }
         let content_type = top.field("Content-Type").unwrap_or_default();
         let mut message = Self {
             top,
@@ -321,7 +324,7 @@ fn likely_boundary(body: &[u8]) -> Option<&[u8]> {
     while !rest.is_empty() {
         let (line, next) = rest.split_at(line_end(rest));
         let line = line.trim_ascii_end();
-        if line.len() > 4 && line.starts_with(b"--") && !line.contains(&b' ') {
+        if line.len() > 3 && line.starts_with(b"--") && !line.contains(&b' ') {
             return Some(&line[2..]);
         }
         rest = next;
