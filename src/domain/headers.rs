@@ -26,7 +26,7 @@ impl<'a> HeaderBlock<'a> {
     /// All fields in order: name as written, and unfolded, trimmed value. Lines that are not fields are
     /// passed over.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
-        Fields { rest: &self.0 }.filter_map(|(name, value)| {
+        Fields::new(&self.0).filter_map(|(name, value)| {
             let name = std::str::from_utf8(name).ok()?.trim_end();
             (!name.is_empty()).then(|| (name, unfold(value)))
         })
@@ -34,7 +34,7 @@ impl<'a> HeaderBlock<'a> {
 
     /// The values of every field of that name, in order of appearance, whatever its case.
     pub fn all<'s>(&'s self, name: &str) -> impl Iterator<Item = Cow<'s, str>> {
-        Fields { rest: &self.0 }
+        Fields::new(&self.0)
             .filter(move |(found, _)| found.trim_ascii_end().eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| unfold(value))
     }
@@ -45,37 +45,46 @@ impl<'a> HeaderBlock<'a> {
     }
 }
 
-/// Splits a block into (name, raw value with its continuation lines).
-struct Fields<'b> {
+/// Splits a block into (name, raw value with its continuation lines). A line that is no field comes with an
+/// empty name.
+pub(crate) struct Fields<'b> {
     rest: &'b [u8],
+}
+
+impl<'b> Fields<'b> {
+    /// Starts at the block's first line.
+    pub(crate) fn new(block: &'b [u8]) -> Self {
+        Self { rest: block }
+    }
 }
 
 impl<'b> Iterator for Fields<'b> {
     type Item = (&'b [u8], &'b [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.rest.is_empty() {
-            let mut end = line_end(self.rest);
-            let first = &self.rest[..end];
-            while self
-                .rest
-                .get(end)
-                .is_some_and(|b| *b == b' ' || *b == b'\t')
-            {
-                end += line_end(&self.rest[end..]);
-            }
-            let field = &self.rest[..end];
-            self.rest = &self.rest[end..];
-            if let Some(colon) = memchr::memchr(b':', first) {
-                return Some((&field[..colon], &field[colon + 1..]));
-            }
+        if self.rest.is_empty() {
+            return None;
         }
-        None
+        let first = line_end(self.rest);
+        let mut end = first;
+        while self
+            .rest
+            .get(end)
+            .is_some_and(|b| *b == b' ' || *b == b'\t')
+        {
+            end += line_end(&self.rest[end..]);
+        }
+        let (field, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        Some(match memchr::memchr(b':', &field[..first]) {
+            Some(colon) => (&field[..colon], &field[colon + 1..]),
+            None => (&field[..0], field),
+        })
     }
 }
 
 /// Length of the first line with its end, be it LF, CRLF or a lone CR.
-fn line_end(bytes: &[u8]) -> usize {
+pub(crate) fn line_end(bytes: &[u8]) -> usize {
     match memchr::memchr2(b'\n', b'\r', bytes) {
         Some(at) if bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n') => at + 2,
         Some(at) => at + 1,
@@ -84,7 +93,7 @@ fn line_end(bytes: &[u8]) -> usize {
 }
 
 /// Removes line ends and trims (RFC 5322 section 2.2.3). Bytes that are not UTF-8 are replaced.
-fn unfold(raw: &[u8]) -> Cow<'_, str> {
+pub(crate) fn unfold(raw: &[u8]) -> Cow<'_, str> {
     let raw = raw.trim_ascii();
     if memchr::memchr2(b'\n', b'\r', raw).is_none() {
         return String::from_utf8_lossy(raw);

@@ -138,8 +138,8 @@ pub struct Original {
 #[serde(transparent)]
 pub struct Defect(pub &'static str);
 
-/// Everything that was read from one message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Everything that was read from one message. Serialises to `schemas/report.schema.json`, without `file`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reading<'a> {
     /// The format that was recognised.
     pub format: Format,
@@ -148,6 +148,7 @@ pub struct Reading<'a> {
     /// The enclosed message, where there is one.
     pub original: Option<Original>,
     /// The enclosed message's header block, for attribution.
+    #[serde(skip)]
     pub headers: HeaderBlock<'a>,
     /// Field (RFC 5965 name in snake_case) -> where its value was recovered from.
     pub derived: BTreeMap<&'static str, String>,
@@ -177,12 +178,6 @@ impl Reading<'_> {
 
     /// The JSON value of `schemas/report.schema.json`, without `file`.
     pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "format": self.format,
-            "report": self.report,
-            "original": self.original,
-            "derived": self.derived,
-            "defects": self.defects,
-        })
+        serde_json::to_value(self).unwrap_or_default()
     }
 }

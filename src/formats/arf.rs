@@ -1,0 +1,178 @@
+//! The Abuse Reporting Format (RFC 5965): finds the machine-readable part and the enclosed message wherever
+//! the generator put them, and says where that was not what the standard asks.
+
+use super::mime::{Entity, Kind, Message, Part, essence, parameter};
+use super::{defects as d, fields, original, recover};
+use crate::domain::feedback::FeedbackType;
+use crate::domain::report::{Format, Reading};
+use std::borrow::Cow;
+
+/// Reads the message as ARF. None where it is not.
+pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
+    let declared = is_declared(message);
+    let (feedback, typed) = match message.part(&[Kind::Feedback]) {
+        Some(part) => (Some(part), true),
+        None if declared => (untyped(message), false),
+        None => return None,
+    };
+    let enclosed = enclosed(message, feedback.as_ref());
+    if feedback.is_none() && enclosed.is_none() {
+        return None;
+    }
+    let mut reading = Reading::none();
+    reading.format = Format::Arf;
+    for code in &message.defects {
+        reading.defect(code);
+    }
+    envelope(message, declared, &mut reading);
+    match &feedback {
+        Some(part) => {
+            if !typed {
+                reading.defect(d::FEEDBACK_PART_TYPE);
+            }
+            feedback_fields(part, &mut reading);
+            required(&mut reading);
+        }
+        None => reading.defect(d::NO_FEEDBACK_PART),
+    }
+    match &enclosed {
+        Some(part) => original::read(part, &mut reading),
+        None => reading.defect(d::NO_ORIGINAL),
+    }
+    recover::all(&mut reading);
+    Some(reading)
+}
+
+/// Whether the whole says that it is a feedback report.
+fn is_declared(message: &Message<'_>) -> bool {
+    parameter(message.content_type, "report-type")
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"feedback-report"))
+}
+
+/// What RFC 5965 section 2 asks of the whole.
+fn envelope(message: &Message<'_>, declared: bool, reading: &mut Reading<'_>) {
+    if !essence(message.content_type).eq_ignore_ascii_case(b"multipart/report") {
+        reading.defect(d::NOT_MULTIPART_REPORT);
+    } else if !declared {
+        reading.defect(d::NO_REPORT_TYPE);
+    }
+    if message.top.field("MIME-Version").is_none() {
+        reading.defect(d::NO_MIME_VERSION);
+    }
+    if message.parts.first().is_none_or(|p| p.kind != Kind::Text) {
+        reading.defect(d::NO_TEXT_PART);
+    }
+    let more = message.parts.iter().filter(|p| p.kind == Kind::Feedback);
+    if more.count() > 1 {
+        reading.defect(d::MORE_FEEDBACK_PARTS);
+    }
+}
+
+/// In a declared report: a part under a wrong type whose content is feedback fields.
+fn untyped<'a>(message: &Message<'a>) -> Option<Part<'a>> {
+    message
+        .parts
+        .iter()
+        .filter(|part| matches!(part.kind, Kind::Text | Kind::Other))
+        .find(|part| {
+            let start = part.entity.body.trim_ascii_start();
+            let near = &start[..start.len().min(1_000)];
+            ["feedback-type:", "user-agent:", "version:"]
+                .iter()
+                .any(|name| {
+                    near.get(..name.len())
+                        .is_some_and(|s| s.eq_ignore_ascii_case(name.as_bytes()))
+                })
+        })
+        .copied()
+}
+
+/// The enclosed message: by its type, or else what follows the machine-readable part.
+fn enclosed<'a>(message: &Message<'a>, feedback: Option<&Part<'a>>) -> Option<Part<'a>> {
+    if let Some(part) = message.part(&[Kind::Message, Kind::Headers]) {
+        return Some(part);
+    }
+    let feedback = feedback?;
+    let at = message
+        .parts
+        .iter()
+        .position(|part| std::ptr::eq(part.entity.head, feedback.entity.head))?;
+    let next = message.parts.get(at + 1)?;
+    let name = next.entity.body.trim_ascii_start();
+    let looks = [
+        "Received:",
+        "Return-Path:",
+        "From:",
+        "Message-ID:",
+        "Delivered-To:",
+    ]
+    .iter()
+    .any(|field| {
+        name.get(..field.len())
+            .is_some_and(|s| s.eq_ignore_ascii_case(field.as_bytes()))
+    });
+    (next.kind == Kind::Text && looks).then_some(Part {
+        kind: Kind::Message,
+        entity: next.entity,
+    })
+}
+
+/// Reads the fields, from the part's headers where the empty line between them is missing.
+fn feedback_fields(part: &Part<'_>, reading: &mut Reading<'_>) {
+    let (body, encoded) = part.entity.decoded();
+    if encoded {
+        reading.defect(d::FEEDBACK_PART_ENCODED);
+    }
+    let body: Cow<'_, [u8]> = match part.entity {
+        Entity { head, .. } if body.trim_ascii().is_empty() => {
+            let own = without_mime_headers(head);
+            if !own.is_empty() {
+                reading.defect(d::NO_BLANK_LINE);
+            }
+            Cow::Owned(own)
+        }
+        _ => body,
+    };
+    fields::read(&body, reading);
+}
+
+/// A part's head without the headers that are MIME's own.
+fn without_mime_headers(head: &[u8]) -> Vec<u8> {
+    let mut rest = Vec::new();
+    for (name, value) in crate::domain::headers::Fields::new(head) {
+        let mime = name
+            .get(..8)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
+            || name.eq_ignore_ascii_case(b"mime-version");
+        if !mime && !name.is_empty() {
+            rest.extend_from_slice(name);
+            rest.push(b':');
+            rest.extend_from_slice(value);
+        }
+    }
+    rest
+}
+
+/// The three fields that must be there (RFC 5965 section 3.1). Validity's older reports say `Abuse-Type` only.
+fn required(reading: &mut Reading<'_>) {
+    if reading.report.feedback_type.is_none() {
+        reading.defect(d::NO_FEEDBACK_TYPE);
+        let complaint = reading
+            .report
+            .extensions
+            .get("abuse_type")
+            .is_some_and(|values| values.iter().any(|v| v.eq_ignore_ascii_case("complaint")));
+        if complaint {
+            reading.report.feedback_type = Some(FeedbackType::Abuse);
+            reading
+                .derived
+                .insert("feedback_type", "Abuse-Type of the feedback part".into());
+        }
+    }
+    if reading.report.user_agent.is_none() {
+        reading.defect(d::NO_USER_AGENT);
+    }
+    if reading.report.version.is_none() {
+        reading.defect(d::NO_VERSION);
+    }
+}

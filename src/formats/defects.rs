@@ -1,0 +1,100 @@
+//! The codes of everything that can be wrong with a report, each once, with the rule that it breaks. They are
+//! stable: stored with each report, shown on the desk, and listed in `schemas/report.schema.json`.
+
+/// Declares the codes and the list of all of them.
+macro_rules! codes {
+    ($($(#[$doc:meta])+ $name:ident = $code:literal;)+) => {
+        $($(#[$doc])+ pub const $name: &str = $code;)+
+        /// Every code.
+        pub const ALL: &[&str] = &[$($code),+];
+    };
+}
+
+codes! {
+    /// An mbox `From ` line before the message (Yahoo's enclosed messages have `>From `).
+    MBOX_LINE = "mbox-line";
+    /// The same before the enclosed message.
+    ORIGINAL_MBOX_LINE = "original-mbox-line";
+    /// Lines that end with CR alone (RFC 5322 section 2.3).
+    LONE_CR = "lone-cr";
+    /// A multipart without its boundary parameter (RFC 2046 section 5.1.1).
+    NO_BOUNDARY_PARAMETER = "missing-boundary-parameter";
+    /// The last boundary is missing: cut off, or never written (RFC 2046 section 5.1.1).
+    NO_CLOSING_BOUNDARY = "missing-closing-boundary";
+    /// More parts than are looked at.
+    TOO_MANY_PARTS = "too-many-parts";
+    /// Multiparts nested deeper than is looked.
+    TOO_DEEP = "too-deep";
+    /// The whole is not multipart/report (RFC 5965 section 2 a).
+    NOT_MULTIPART_REPORT = "not-multipart-report";
+    /// multipart/report without report-type=feedback-report (RFC 5965 section 2 a).
+    NO_REPORT_TYPE = "missing-report-type";
+    /// No MIME-Version (RFC 2045 section 4).
+    NO_MIME_VERSION = "missing-mime-version";
+    /// The first part is not the text for people (RFC 5965 section 2 b).
+    NO_TEXT_PART = "missing-text-part";
+    /// No machine-readable part (RFC 5965 section 2 c).
+    NO_FEEDBACK_PART = "missing-feedback-part";
+    /// The machine-readable part under another type than message/feedback-report (RFC 5965 section 2 c).
+    FEEDBACK_PART_TYPE = "feedback-part-type";
+    /// The machine-readable part in base64 or quoted-printable (RFC 5965 section 2 d: 7bit).
+    FEEDBACK_PART_ENCODED = "feedback-part-encoded";
+    /// No empty line between the part's own headers and the fields.
+    NO_BLANK_LINE = "missing-blank-line";
+    /// An empty line between the fields.
+    BLANK_LINE_IN_FIELDS = "blank-line-in-fields";
+    /// More than one machine-readable part; the first one counts.
+    MORE_FEEDBACK_PARTS = "more-feedback-parts";
+    /// No enclosed message (RFC 5965 section 2 d).
+    NO_ORIGINAL = "missing-original";
+    /// The enclosed message comes in a transfer encoding (RFC 2046 section 5.2.1: 7bit, 8bit or binary).
+    ORIGINAL_ENCODED = "original-encoded";
+    /// The enclosed message has no header at all: redacted away.
+    ORIGINAL_WITHOUT_HEADERS = "original-without-headers";
+    /// No Feedback-Type (RFC 5965 section 3.1).
+    NO_FEEDBACK_TYPE = "missing-feedback-type";
+    /// A Feedback-Type outside the registry (RFC 5965 section 7.3).
+    UNKNOWN_FEEDBACK_TYPE = "unknown-feedback-type";
+    /// No User-Agent (RFC 5965 section 3.1).
+    NO_USER_AGENT = "missing-user-agent";
+    /// No Version (RFC 5965 section 3.1).
+    NO_VERSION = "missing-version";
+    /// A Version other than 1 (RFC 5965 section 3.1); AOL and Yahoo say 0.1.
+    UNKNOWN_VERSION = "unknown-version";
+    /// `Received-Date`, of the drafts before RFC 5965, for Arrival-Date.
+    RECEIVED_DATE = "received-date";
+    /// A field twice that may come once (RFC 5965 sections 3.1 and 3.2); the first one counts.
+    DUPLICATE_FIELD = "duplicate-field";
+    /// A line that is no field.
+    MALFORMED_FIELD = "malformed-field";
+    /// A field with nothing in it.
+    EMPTY_FIELD = "empty-field";
+    /// Original-Mail-From without angle brackets (RFC 5965 section 3.2, RFC 5321 section 4.1.2).
+    BARE_MAIL_FROM = "bare-original-mail-from";
+    /// Original-Rcpt-To without angle brackets (RFC 5965 section 3.2, RFC 5321 section 4.1.2).
+    BARE_RCPT_TO = "bare-original-rcpt-to";
+    /// A date that cannot be read (RFC 5322 section 3.3).
+    BAD_DATE = "malformed-arrival-date";
+    /// A Source-IP that is no address, such as `x.x.x.x`.
+    BAD_SOURCE_IP = "malformed-source-ip";
+    /// Words beside the address in Source-IP: OpenDMARC writes the host's name.
+    SOURCE_IP_COMMENT = "source-ip-comment";
+    /// A Source-Port that is no port (RFC 6692).
+    BAD_SOURCE_PORT = "malformed-source-port";
+    /// Incidents that is no number (RFC 5965 section 3.2).
+    BAD_INCIDENTS = "malformed-incidents";
+    /// NUL bytes, taken out.
+    NUL = "nul-byte";
+    /// Bytes that are not UTF-8, replaced.
+    NOT_UTF8 = "invalid-utf8";
+    /// A value longer than is kept.
+    VALUE_CUT = "value-cut";
+    /// More fields than are kept.
+    FIELDS_CUT = "fields-cut";
+    /// More recipients than are kept.
+    RECIPIENTS_CUT = "recipients-cut";
+    /// A XARF document that is no JSON object.
+    BAD_JSON = "malformed-json";
+    /// A XARF document too large to be read.
+    JSON_TOO_LARGE = "json-too-large";
+}

@@ -1,0 +1,124 @@
+//! One `Received` line (RFC 5321 section 4.4) in the shapes of Exim, Postfix, qmail, Exchange and the large
+//! providers: which address handed the message over. The HELO name is the client's to choose and never counts.
+
+use super::text;
+use std::net::IpAddr;
+
+/// What one hop says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Hop {
+    /// A hand-over inside one host.
+    Local,
+    /// From that address; `inside` where sender and receiver share a domain.
+    From {
+        /// The address that the receiver saw.
+        ip: IpAddr,
+        /// Whether the hop stayed inside one organisation.
+        inside: bool,
+    },
+    /// From another host, but not from which.
+    Unclear,
+}
+
+/// Reads one unfolded value.
+pub(super) fn hop(value: &str) -> Hop {
+    let value = value.trim();
+    let starts = value.get(..5).unwrap_or_default();
+    if !starts.eq_ignore_ascii_case("from ") {
+        return Hop::Local;
+    }
+    let value = &value[5..];
+    let (from, by) = match value
+        .split_once(" by ")
+        .or_else(|| value.split_once("\tby "))
+    {
+        Some((from, by)) => (from, by.split_ascii_whitespace().next().unwrap_or_default()),
+        None => (value, ""),
+    };
+    let name = from.split_ascii_whitespace().next().unwrap_or_default();
+    let mut found = None;
+    let mut helo = false;
+    for group in from.split('(').skip(1) {
+        let group = group.split(')').next().unwrap_or(group);
+        let first = group.get(..4).unwrap_or_default().to_ascii_lowercase();
+        if matches!(first.as_str(), "helo" | "ehlo" | "lhlo") {
+            helo = true;
+            continue;
+        }
+        found = group
+            .split_ascii_whitespace()
+            .filter_map(text::address)
+            .next_back()
+            .or(found);
+    }
+    if found.is_none() && helo && name.starts_with('[') {
+        found = text::address(name); // Exim: from [192.0.2.1] (helo=...)
+    }
+    match found {
+        Some(ip) => Hop::From {
+            ip,
+            inside: same_house(name, by),
+        },
+        None => Hop::Unclear,
+    }
+}
+
+/// Whether two host names end in the same two labels.
+fn same_house(a: &str, b: &str) -> bool {
+    fn house(name: &str) -> Option<(&str, &str)> {
+        let mut labels = name.rsplit('.');
+        Some((labels.next()?, labels.next()?))
+    }
+    match (house(a), house(b)) {
+        (Some((a1, a2)), Some((b1, b2))) => {
+            a1.eq_ignore_ascii_case(b1) && a2.eq_ignore_ascii_case(b2)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_of_many_servers() {
+        let from = |ip: &str| Hop::From {
+            ip: ip.parse().unwrap(),
+            inside: false,
+        };
+        for (line, want) in [
+            (
+                "from a.example (a.example [192.0.2.1]) by mx.example.net with SMTP",
+                from("192.0.2.1"),
+            ),
+            (
+                "from 127.0.0.1  (EHLO a.example) (192.0.2.8)  by mta.example.net",
+                from("192.0.2.8"),
+            ),
+            (
+                "from x (HELO ?192.0.2.7?) (192.0.2.9) by y.example",
+                from("192.0.2.9"),
+            ),
+            (
+                "from [203.0.113.68] (helo=phone) by mx.example.net",
+                from("203.0.113.68"),
+            ),
+            (
+                "from a.example ([IPv6:2001:db8::1]) by b.example.net",
+                from("2001:db8::1"),
+            ),
+            (
+                "from a ([192.0.2.3] helo=[192.0.2.4]) by b",
+                from("192.0.2.3"),
+            ),
+            ("by mx.example.net with LMTP", Hop::Local),
+            ("(qmail 1 invoked by uid 910)", Hop::Local),
+            ("from [192.0.2.5] by web.example.net via HTTP", Hop::Unclear),
+        ] {
+            assert_eq!(hop(line), want, "{line}");
+        }
+        let inside = hop("from in.example.net (in.example.net [192.0.2.6]) by out.example.net");
+        assert!(matches!(inside, Hop::From { inside: true, .. }));
+    }
+}

@@ -1,0 +1,229 @@
+//! XARF as JSON: version 2 and 3 (`ReporterInfo`, `Report`) and version 4 (flat, `xarf_version`), as an
+//! attachment, beside a feedback part with Feedback-Type xarf (RFC 9477 lets a sender ask for it), or alone.
+
+use super::mime::{Kind, Message, Part, parameter};
+use super::recover::{self, derived};
+use super::x_arf::feedback_type;
+use super::{date, defects as d, fields, original, text};
+use crate::domain::report::{Format, Reading};
+use mail_parser::decoders::base64::base64_decode;
+use serde_json::{Map, Value};
+
+/// Bytes of a document; evidence beyond it belongs elsewhere.
+const LARGEST: usize = 2 << 20;
+/// Values kept as extensions.
+const MOST_VALUES: usize = 200;
+
+/// Reads the message as XARF. None where it is not.
+pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
+    let feedback = message.part(&[Kind::Feedback]);
+    let part = message.parts.iter().find(|part| is_document(part))?;
+    let mut reading = Reading::none();
+    reading.format = Format::Xarf;
+    for code in &message.defects {
+        reading.defect(code);
+    }
+    if let Some(feedback) = &feedback {
+        fields::read(&feedback.entity.decoded().0, &mut reading);
+    }
+    let by_mark = reading
+        .report
+        .feedback_type
+        .as_ref()
+        .is_some_and(|kind| kind.as_str() == "xarf")
+        || message.top.field("X-XARF").is_some();
+    let (bytes, _) = part.entity.decoded();
+    if bytes.len() > LARGEST {
+        reading.defect(d::JSON_TOO_LARGE);
+        return by_mark.then_some(reading);
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(document)) if is_xarf(&document) => {
+            document_fields(&document, &mut reading)
+        }
+        _ if by_mark => reading.defect(d::BAD_JSON),
+        _ => return None,
+    }
+    if reading.original.is_none()
+        && let Some(part) = message.part(&[Kind::Message, Kind::Headers])
+    {
+        original::read(&part, &mut reading);
+    }
+    recover::all(&mut reading);
+    Some(reading)
+}
+
+/// JSON by its type or by its name.
+fn is_document(part: &Part<'_>) -> bool {
+    let named = |field, name| {
+        part.entity
+            .field(field)
+            .and_then(|value| parameter(value, name))
+            .is_some_and(|file| {
+                file.eq_ignore_ascii_case(b"xarf.json") || file.eq_ignore_ascii_case(b"report.json")
+            })
+    };
+    part.kind == Kind::Json
+        || (part.kind == Kind::Other
+            && (named("Content-Type", "name") || named("Content-Disposition", "filename")))
+}
+
+fn is_xarf(document: &Map<String, Value>) -> bool {
+    document.contains_key("xarf_version")
+        || (document.contains_key("ReporterInfo") && document.contains_key("Report"))
+}
+
+fn document_fields(document: &Map<String, Value>, reading: &mut Reading<'_>) {
+    let report = match document.get("Report") {
+        Some(Value::Object(report)) => report,
+        _ => document,
+    };
+    let string = |names: &[&str]| {
+        names.iter().find_map(|name| match report.get(*name)? {
+            Value::String(value) => Some(clean(value)).filter(|value| !value.is_empty()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+    };
+    if let Some(version) = document.get("xarf_version").or(document.get("Version")) {
+        let version = clean(&scalar(version).unwrap_or_default());
+        reading
+            .report
+            .extensions
+            .insert("xarf_version".into(), vec![version]);
+    }
+    if reading.report.feedback_type.is_none()
+        && let Some(kind) = string(&["ReportType", "type"])
+    {
+        reading.report.feedback_type = Some(feedback_type(&kind));
+        derived(reading, "feedback_type", "type of the XARF document");
+    }
+    if let Some(ip) = string(&["SourceIp", "source_identifier"]).and_then(|ip| text::address(&ip)) {
+        reading.report.source_ip = Some(ip);
+        derived(reading, "source_ip", "source of the XARF document");
+    }
+    if let Some(port) = string(&["SourcePort", "source_port"]).and_then(|port| port.parse().ok()) {
+        reading.report.source_port = Some(port);
+        derived(reading, "source_port", "source port of the XARF document");
+    }
+    if let Some(sender) = string(&["SmtpMailFromAddress", "smtp_from"]) {
+        reading.report.original_mail_from = Some(text::unbracketed(&sender).0.to_owned());
+        derived(
+            reading,
+            "original_mail_from",
+            "SMTP sender of the XARF document",
+        );
+    }
+    if let Some(recipient) = string(&["SmtpRcptToAddress", "smtp_to"]) {
+        let recipient = text::unbracketed(&recipient).0.to_owned();
+        reading.report.original_rcpt_to.push(recipient);
+        derived(
+            reading,
+            "original_rcpt_to",
+            "SMTP recipient of the XARF document",
+        );
+    }
+    if let Some(date) = string(&["Date", "timestamp"]) {
+        match date::parse(&date) {
+            Some(date) => {
+                reading.report.arrival_date = Some(date);
+                derived(reading, "arrival_date", "date of the XARF document");
+            }
+            None => reading.defect(d::BAD_DATE),
+        }
+    }
+    let mut kept = 0;
+    for (name, value) in document {
+        match value {
+            Value::Object(inner) if name == "Report" || name == "ReporterInfo" => {
+                for (name, value) in inner {
+                    keep(name, value, &mut kept, reading);
+                }
+            }
+            Value::Object(inner) => {
+                for (inner, value) in inner {
+                    keep(&format!("{name}_{inner}"), value, &mut kept, reading);
+                }
+            }
+            Value::Array(_) => {}
+            _ if name == "Version" => {}
+            _ => keep(name, value, &mut kept, reading),
+        }
+    }
+    let evidence = ["Samples", "evidence"]
+        .iter()
+        .find_map(|name| report.get(*name)?.as_array());
+    if let Some(sample) = evidence.and_then(|all| all.iter().find_map(message_sample)) {
+        original::take_owned(&sample, false, reading);
+    }
+}
+
+/// A scalar that no RFC 5965 name exists for becomes an extension.
+fn keep(name: &str, value: &Value, kept: &mut usize, reading: &mut Reading<'_>) {
+    const TAKEN: [&str; 10] = [
+        "SourceIp",
+        "source_identifier",
+        "SourcePort",
+        "source_port",
+        "SmtpMailFromAddress",
+        "smtp_from",
+        "SmtpRcptToAddress",
+        "smtp_to",
+        "Date",
+        "timestamp",
+    ];
+    if TAKEN.contains(&name) || name == "xarf_version" {
+        return;
+    }
+    let Some(value) = scalar(value) else { return };
+    *kept += 1;
+    if *kept > MOST_VALUES || name.len() > 100 {
+        reading.defect(d::FIELDS_CUT);
+        return;
+    }
+    let value = text::clean(value.as_bytes(), &mut |code| reading.defect(code));
+    let values = reading.report.extensions.entry(camel_to_snake(name));
+    values.or_default().push(value);
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(yes) => Some(yes.to_string()),
+        _ => None,
+    }
+}
+
+/// `ReporterOrgDomain` -> `reporter_org_domain`.
+fn camel_to_snake(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !snake.is_empty() && !snake.ends_with('_') {
+            snake.push('_');
+        }
+        snake.push(match c {
+            c if c.is_ascii_alphanumeric() => c.to_ascii_lowercase(),
+            _ => '_',
+        });
+    }
+    snake
+}
+
+/// The spam itself, where the evidence holds it.
+fn message_sample(sample: &Value) -> Option<Vec<u8>> {
+    let get = |names: [&str; 2]| names.iter().find_map(|name| sample.get(*name));
+    let kind = get(["ContentType", "content_type"])?.as_str()?;
+    if !kind.to_ascii_lowercase().starts_with("message/rfc822") {
+        return None;
+    }
+    let payload = get(["Payload", "payload"])?.as_str()?;
+    match get(["Base64Encoded", "base64_encoded"]).and_then(Value::as_bool) {
+        Some(false) => Some(payload.as_bytes().to_vec()),
+        _ => base64_decode(payload.as_bytes()),
+    }
+}
+
+fn clean(value: &str) -> String {
+    text::clean(value.as_bytes(), &mut |_| {})
+}
