@@ -29,7 +29,12 @@ fn main() {
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let mut number = || words.next().and_then(|w| w.parse().ok()).expect("a number follows");
+        let mut number = || {
+            words
+                .next()
+                .and_then(|w| w.parse().ok())
+                .expect("a number follows")
+        };
         match word.as_str() {
             "--reports" => plan.reports = number(),
             "--sessions" => plan.sessions = number(),
@@ -45,7 +50,8 @@ fn main() {
 }
 
 fn run(plan: &Plan) {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("load-{}", std::process::id()));
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("load-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("folder");
     let daemon = Daemon::start(&folder, plan.store.as_deref());
     println!(
@@ -65,15 +71,23 @@ fn run(plan: &Plan) {
             thread::spawn(move || send(smtp, session * each, each, identities, size))
         })
         .collect();
-    let mut latencies: Vec<Duration> =
-        workers.into_iter().flat_map(|w| w.join().expect("session")).collect();
+    let mut latencies: Vec<Duration> = workers
+        .into_iter()
+        .flat_map(|w| w.join().expect("session"))
+        .collect();
     let took = begun.elapsed();
     let cpu = daemon.cpu() - before;
     latencies.sort();
     let sent = latencies.len();
     let at = |share: f64| latencies[((sent - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    println!("reports/s                 {:>10.0}", sent as f64 / took.as_secs_f64());
-    println!("daemon CPU µs a report    {:>10.1}", cpu.as_secs_f64() * 1e6 / sent as f64);
+    println!(
+        "reports/s                 {:>10.0}",
+        sent as f64 / took.as_secs_f64()
+    );
+    println!(
+        "daemon CPU µs a report    {:>10.1}",
+        cpu.as_secs_f64() * 1e6 / sent as f64
+    );
     println!(
         "latency ms p50 p90 p99 max  {:.2} {:.2} {:.2} {:.2}",
         at(0.5),
@@ -85,9 +99,18 @@ fn run(plan: &Plan) {
     let metrics = daemon.metrics();
     let counted = value(&metrics, "arfd_complaints_total{standing=\"counted\"}");
     let commits = value(&metrics, "arfd_commit_batch_reports_count");
-    println!("reports a commit          {:>10.1}", counted / commits.max(1.0));
-    println!("crossings                 {:>10}", value(&metrics, "arfd_crossings_total{rule=\"burst\"}"));
-    assert_eq!(counted as usize, sent, "every report sent is a counted complaint");
+    println!(
+        "reports a commit          {:>10.1}",
+        counted / commits.max(1.0)
+    );
+    println!(
+        "crossings                 {:>10}",
+        value(&metrics, "arfd_crossings_total{rule=\"burst\"}")
+    );
+    assert_eq!(
+        counted as usize, sent,
+        "every report sent is a counted complaint"
+    );
     drop(daemon);
     fs::remove_dir_all(&folder).expect("folder removed");
 }
@@ -99,7 +122,13 @@ fn clock() -> Instant {
 
 /// One session: each report waits for the answer to the one before. Gives the time from the end of each
 /// message to its 250.
-fn send(smtp: SocketAddr, first: usize, count: usize, identities: usize, size: usize) -> Vec<Duration> {
+fn send(
+    smtp: SocketAddr,
+    first: usize,
+    count: usize,
+    identities: usize,
+    size: usize,
+) -> Vec<Duration> {
     let mut stream = TcpStream::connect(smtp).expect("connect");
     stream.set_nodelay(true).expect("nodelay");
     let mut replies = BufReader::new(stream.try_clone().expect("clone"));
@@ -208,7 +237,10 @@ impl Daemon {
             .expect("arfd starts");
         let begun = clock();
         while TcpStream::connect(smtp).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "arfd does not listen");
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "arfd does not listen"
+            );
             thread::sleep(Duration::from_millis(20));
         }
         Self { child, smtp, http }
@@ -217,16 +249,31 @@ impl Daemon {
     /// User and system time so far, from the kernel's own account (hundredths of a second).
     fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("stat");
-        let fields: Vec<&str> =
-            stat.rsplit(')').next().expect("fields").split_whitespace().collect();
-        let ticks: u64 = fields[11..13].iter().map(|f| f.parse::<u64>().expect("ticks")).sum();
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .expect("fields")
+            .split_whitespace()
+            .collect();
+        let ticks: u64 = fields[11..13]
+            .iter()
+            .map(|f| f.parse::<u64>().expect("ticks"))
+            .sum();
         Duration::from_millis(ticks * 10)
     }
 
     fn peak_mb(&self) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("status");
-        let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("VmHWM");
-        let kib: f64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("KiB");
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("status");
+        let line = status
+            .lines()
+            .find(|l| l.starts_with("VmHWM:"))
+            .expect("VmHWM");
+        let kib: f64 = line
+            .split_whitespace()
+            .nth(1)
+            .and_then(|n| n.parse().ok())
+            .expect("KiB");
         kib / 1024.0
     }
 
@@ -255,5 +302,6 @@ fn free_port() -> SocketAddr {
 
 fn value(metrics: &str, name: &str) -> f64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|rest| rest.trim().parse().ok()).unwrap_or(0.0)
+    line.and_then(|rest| rest.trim().parse().ok())
+        .unwrap_or(0.0)
 }

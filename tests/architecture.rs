@@ -19,24 +19,42 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("smtp", &["clock", "metrics"]),
     ("http", &["domain", "metrics", "store"]),
-    ("intake", &["domain", "formats", "store", "clock", "metrics"]),
+    (
+        "intake",
+        &["domain", "formats", "store", "clock", "metrics"],
+    ),
     ("outbox", &["domain", "store", "lock", "clock", "metrics"]),
     (
         "app",
         &[
-            "clock", "config", "domain", "http", "intake", "lock", "metrics", "outbox", "smtp", "store",
+            "clock", "config", "domain", "http", "intake", "lock", "metrics", "outbox", "smtp",
+            "store",
         ],
     ),
     (
         "cli",
-        &["app", "clock", "config", "domain", "formats", "intake", "lock", "metrics", "store"],
+        &[
+            "app", "clock", "config", "domain", "formats", "intake", "lock", "metrics", "store",
+        ],
     ),
 ];
 
 /// Words that have no place in a pure module.
 const IMPURE: &[&str] = &[
-    "tokio", "async ", ".await", "std::fs", "std::net::Tcp", "std::process", "sqlx", "reqwest", "axum",
-    "SystemTime", "Instant", "thread::sleep", "std::env", "println!",
+    "tokio",
+    "async ",
+    ".await",
+    "std::fs",
+    "std::net::Tcp",
+    "std::process",
+    "sqlx",
+    "reqwest",
+    "axum",
+    "SystemTime",
+    "Instant",
+    "thread::sleep",
+    "std::env",
+    "println!",
 ];
 
 fn root() -> PathBuf {
@@ -65,7 +83,12 @@ fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
 /// The top-level module a file belongs to.
 fn module_of(path: &Path) -> String {
     let inside = path.strip_prefix(root().join("src")).unwrap();
-    let first = inside.components().next().unwrap().as_os_str().to_string_lossy();
+    let first = inside
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -99,14 +122,25 @@ fn imports_point_one_way() {
         for (at, _) in code(&text).match_indices("crate::") {
             let code = code(&text);
             let rest = &code[at + "crate::".len()..];
-            let named: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            assert!(!named.is_empty(), "{}: write one `use crate::x` for each module", path.display());
+            let named: String = rest
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            assert!(
+                !named.is_empty(),
+                "{}: write one `use crate::x` for each module",
+                path.display()
+            );
             if named != module && !may.contains(&named.as_str()) {
                 wrong.push(format!("{}: {module} imports {named}", path.display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "against the direction:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "against the direction:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -151,11 +185,17 @@ fn unwraps_owe_a_reason() {
         let lines: Vec<&str> = production.lines().collect();
         for (i, line) in lines.iter().enumerate() {
             let bare = line.split("//").next().unwrap_or_default();
-            let reason = i.checked_sub(1).is_some_and(|i| lines[i].contains("Unwrap safety:"));
+            let reason = i
+                .checked_sub(1)
+                .is_some_and(|i| lines[i].contains("Unwrap safety:"));
             if (bare.contains(".unwrap()") || bare.contains(".expect(")) && !reason {
                 wrong.push(format!("{}:{}: {}", path.display(), i + 1, line.trim()));
             }
         }
     }
-    assert!(wrong.is_empty(), "no `// Unwrap safety:` line above:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "no `// Unwrap safety:` line above:\n{}",
+        wrong.join("\n")
+    );
 }

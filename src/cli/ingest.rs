@@ -68,9 +68,18 @@ impl Ingest {
                 match store.file(std::slice::from_ref(&filing), &policy).await {
                     Ok(filed) => {
                         for filed in filed {
-                            let again = if filed.repeated { " (filed before)" } else { "" };
+                            let again = if filed.repeated {
+                                " (filed before)"
+                            } else {
+                                ""
+                            };
                             let standing = filed.standing.as_str();
-                            writeln!(io::stdout(), "{} {}: {standing}{again}", filed.id, path.display())?;
+                            writeln!(
+                                io::stdout(),
+                                "{} {}: {standing}{again}",
+                                filed.id,
+                                path.display()
+                            )?;
                         }
                     }
                     Err(error) => {

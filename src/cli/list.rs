@@ -50,7 +50,15 @@ impl List {
     async fn show(&self, store: &Arc<dyn Store>) -> anyhow::Result<()> {
         match self.what {
             What::Reports => self.print(
-                &["received", "standing", "feed", "type", "format", "identity or reason", "id"],
+                &[
+                    "received",
+                    "standing",
+                    "feed",
+                    "type",
+                    "format",
+                    "identity or reason",
+                    "id",
+                ],
                 &store.reports(self.limit).await?,
                 report_cells,
             ),
@@ -60,7 +68,15 @@ impl List {
                 incident_cells,
             ),
             What::Orders => self.print(
-                &["ordered", "state", "target", "tries", "identity", "last answer", "id"],
+                &[
+                    "ordered",
+                    "state",
+                    "target",
+                    "tries",
+                    "identity",
+                    "last answer",
+                    "id",
+                ],
                 &store.orders(self.limit).await?,
                 order_cells,
             ),
@@ -81,7 +97,9 @@ impl List {
             return Ok(());
         }
         let heads = heads.iter().map(|h| (*h).to_owned()).collect();
-        let table: Vec<Vec<String>> = std::iter::once(heads).chain(rows.iter().map(cells)).collect();
+        let table: Vec<Vec<String>> = std::iter::once(heads)
+            .chain(rows.iter().map(cells))
+            .collect();
         write_table(&mut out, &table)?;
         Ok(())
     }
@@ -91,7 +109,13 @@ impl List {
 fn write_table(out: &mut impl Write, table: &[Vec<String>]) -> io::Result<()> {
     let columns = table.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
-        .map(|c| table.iter().map(|row| row[c].chars().count()).max().unwrap_or(0))
+        .map(|c| {
+            table
+                .iter()
+                .map(|row| row[c].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     for row in table {
         let mut line = String::new();
@@ -135,8 +159,9 @@ fn incident_cells(row: &IncidentRow) -> Vec<String> {
         (Some(user), Some(domain)) => format!("{user}@{domain}"),
         _ => "-".to_owned(),
     };
-    let why = serde_json::from_value::<crate::domain::incident::Explanation>(row.explanation.clone())
-        .map_or_else(|_| "-".to_owned(), |e| e.sentence());
+    let why =
+        serde_json::from_value::<crate::domain::incident::Explanation>(row.explanation.clone())
+            .map_or_else(|_| "-".to_owned(), |e| e.sentence());
     vec![
         format!("{:.0}", row.opened_at),
         row.state.clone(),

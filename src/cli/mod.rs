@@ -111,7 +111,9 @@ fn code_of(error: &anyhow::Error) -> u8 {
 
 /// A runtime for the commands that need one.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }
 
 /// Log lines go to standard error, in the configured form.

@@ -65,7 +65,13 @@ async fn healthz() -> &'static str {
 
 /// Ready means: started, not draining, and the store answers.
 async fn readyz(State(seen): State<Seen>) -> Response {
-    let not = |why: String| (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response();
+    let not = |why: String| {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {why}\n"),
+        )
+            .into_response()
+    };
     if !seen.ready.load(Ordering::Relaxed) {
         return not("starting or stopping".to_owned());
     }
@@ -84,7 +90,10 @@ async fn metrics(State(seen): State<Seen>) -> Response {
         Ok(Ok(counts)) => {
             for (state, count) in counts {
                 let count = i64::try_from(count).unwrap_or(i64::MAX);
-                seen.metrics.orders.with_label_values(&[state.as_str()]).set(count);
+                seen.metrics
+                    .orders
+                    .with_label_values(&[state.as_str()])
+                    .set(count);
             }
         }
         // All other figures are still worth having.
@@ -93,7 +102,10 @@ async fn metrics(State(seen): State<Seen>) -> Response {
     }
     match seen.metrics.render() {
         Ok(text) => (
-            [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+            [(
+                header::CONTENT_TYPE,
+                "text/plain; version=0.0.4; charset=utf-8",
+            )],
             text,
         )
             .into_response(),

@@ -22,17 +22,32 @@ const LOOP: &str = include_str!("../../../samples/fbl-through-filter.eml");
 /// own envelope id, as the filter gives every retry a new one.
 pub fn filter_report(message: usize, attempt: usize) -> Vec<u8> {
     FILTER
-        .replace("1tPqA9-0004XU-1w", &format!("1tPq{message:02}-0004X{attempt}-1w"))
-        .replace("20260303091240.1A2B3C", &format!("2026030309{message:04}.1A2B3C"))
-        .replace("lee@customer.example.net", &format!("lee{message}@customer.example.net"))
+        .replace(
+            "1tPqA9-0004XU-1w",
+            &format!("1tPq{message:02}-0004X{attempt}-1w"),
+        )
+        .replace(
+            "20260303091240.1A2B3C",
+            &format!("2026030309{message:04}.1A2B3C"),
+        )
+        .replace(
+            "lee@customer.example.net",
+            &format!("lee{message}@customer.example.net"),
+        )
         .into_bytes()
 }
 
 /// A feedback loop's report of the `message`th message.
 pub fn loop_report(message: usize) -> Vec<u8> {
-    LOOP.replace("20260303094103.7F00D1", &format!("2026030309{message:04}.7F00D1"))
-        .replace("kim@mailbox.example", &format!("kim{message}@mailbox.example"))
-        .into_bytes()
+    LOOP.replace(
+        "20260303094103.7F00D1",
+        &format!("2026030309{message:04}.7F00D1"),
+    )
+    .replace(
+        "kim@mailbox.example",
+        &format!("kim{message}@mailbox.example"),
+    )
+    .into_bytes()
 }
 
 /// One SMTP session.
@@ -63,7 +78,11 @@ impl Client {
     /// # Errors
     /// When the connection fails, or a command before the message is refused.
     pub async fn send(&mut self, recipient: &str, message: &[u8]) -> io::Result<String> {
-        for command in ["MAIL FROM:<>".to_owned(), format!("RCPT TO:<{recipient}>"), "DATA".to_owned()] {
+        for command in [
+            "MAIL FROM:<>".to_owned(),
+            format!("RCPT TO:<{recipient}>"),
+            "DATA".to_owned(),
+        ] {
             let reply = self.say(&command).await?;
             if !reply.starts_with(['2', '3']) {
                 return Err(io::Error::other(format!("{command}: {reply}")));
@@ -83,7 +102,9 @@ impl Client {
     }
 
     async fn say(&mut self, command: &str) -> io::Result<String> {
-        self.out.write_all(format!("{command}\r\n").as_bytes()).await?;
+        self.out
+            .write_all(format!("{command}\r\n").as_bytes())
+            .await?;
         self.reply().await
     }
 

@@ -43,7 +43,9 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("arfd-demo-").tempdir()?;
         super::runtime()?.block_on(async {
             let password = uuid::Uuid::new_v4().to_string();
-            let filter = StandIn::start(LOGIN, &password).await.context("stand-in filter")?;
+            let filter = StandIn::start(LOGIN, &password)
+                .await
+                .context("stand-in filter")?;
             let settings = settings(folder.path(), &filter.url(), &password);
             let problems = config::check(&settings);
             anyhow::ensure!(problems.is_empty(), "demo settings: {problems:?}");
@@ -61,7 +63,11 @@ impl Demo {
                 for what in ["reports", "incidents", "orders"] {
                     println!("  arfd list {what} -c {}", file.display());
                 }
-                println!("  SMTP is on {}, the stand-in filter on {}", daemon.smtp, filter.url());
+                println!(
+                    "  SMTP is on {}, the stand-in filter on {}",
+                    daemon.smtp,
+                    filter.url()
+                );
                 tokio::signal::ctrl_c().await?;
             }
             daemon.stop().await;
@@ -75,7 +81,9 @@ fn settings(folder: &Path, filter: &str, password: &str) -> Settings {
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut settings = Settings::default();
     settings.smtp.listen = any_port;
-    settings.smtp.recipients = [ABUSE, FILTER_ALIAS, LOOP_ALIAS].map(str::to_owned).to_vec();
+    settings.smtp.recipients = [ABUSE, FILTER_ALIAS, LOOP_ALIAS]
+        .map(str::to_owned)
+        .to_vec();
     settings.http.listen = any_port;
     settings.store.url = SecretUrl::new(&format!("sqlite://{}", folder.join("arfd.db").display()));
     settings.identification.headers = vec![config::Header {
@@ -84,13 +92,19 @@ fn settings(folder: &Path, filter: &str, password: &str) -> Settings {
     }];
     let feed = |name: &str, alias: &str, weight| config::Feed {
         name: name.into(),
-        networks: vec![ipnet::IpNet::from(ipnet::Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8))],
+        networks: vec![ipnet::IpNet::from(ipnet::Ipv4Net::new_assert(
+            Ipv4Addr::LOCALHOST,
+            8,
+        ))],
         recipients: vec![alias.into()],
         demand: config::Demand::All,
         weight,
         weights: Default::default(),
     };
-    settings.feeds = vec![feed("filter", FILTER_ALIAS, 1), feed("mailbox-loop", LOOP_ALIAS, 5)];
+    settings.feeds = vec![
+        feed("filter", FILTER_ALIAS, 1),
+        feed("mailbox-loop", LOOP_ALIAS, 5),
+    ];
     settings.rules = vec![config::Rule {
         name: "demo".into(),
         feeds: vec![],

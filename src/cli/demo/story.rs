@@ -41,7 +41,10 @@ impl<'d> Story<'d> {
     /// Tells it. Fails when something did not happen as it should.
     pub async fn tell(&self) -> anyhow::Result<()> {
         let rule = &self.settings.rules[0];
-        println!("arfd takes mail on {} (SMTP). Its rule for today:", self.daemon.smtp);
+        println!(
+            "arfd takes mail on {} (SMTP). Its rule for today:",
+            self.daemon.smtp
+        );
         println!(
             "  {}: weight {} with {} distinct messages from {} feeds within {}\n",
             rule.name, rule.min_weight, rule.min_messages, rule.min_feeds, rule.window
@@ -55,13 +58,26 @@ impl<'d> Story<'d> {
     /// What must not count.
     async fn noise(&self) -> anyhow::Result<()> {
         let mut smtp = Client::connect(self.daemon.smtp).await?;
-        self.send(&mut smtp, "a person writes to the abuse desk", ABUSE, mail::LETTER).await?;
+        self.send(
+            &mut smtp,
+            "a person writes to the abuse desk",
+            ABUSE,
+            mail::LETTER,
+        )
+        .await?;
         for n in 0..20 {
             smtp.send(ABUSE, &mail::filter_report(900 + n, 0)).await?;
         }
         println!("     20 mails  a stranger forges the filter's reports, without the secret alias");
-        self.send(&mut smtp, "a recipient says it was no spam", LOOP_ALIAS, mail::RESCUE).await?;
-        self.send(&mut smtp, "a DMARC failure report", LOOP_ALIAS, mail::DMARC).await?;
+        self.send(
+            &mut smtp,
+            "a recipient says it was no spam",
+            LOOP_ALIAS,
+            mail::RESCUE,
+        )
+        .await?;
+        self.send(&mut smtp, "a DMARC failure report", LOOP_ALIAS, mail::DMARC)
+            .await?;
         Ok(())
     }
 
@@ -69,25 +85,51 @@ impl<'d> Story<'d> {
     async fn complaints(&self) -> anyhow::Result<()> {
         let mut filter = Client::connect(self.daemon.smtp).await?;
         let first = mail::filter_report(1, 0);
-        self.send(&mut filter, "the filter reports a refused message", FILTER_ALIAS, &first).await?;
-        self.send(&mut filter, "the very same report again (a lost reply)", FILTER_ALIAS, &first).await?;
+        self.send(
+            &mut filter,
+            "the filter reports a refused message",
+            FILTER_ALIAS,
+            &first,
+        )
+        .await?;
+        self.send(
+            &mut filter,
+            "the very same report again (a lost reply)",
+            FILTER_ALIAS,
+            &first,
+        )
+        .await?;
         for attempt in 1..=3 {
-            filter.send(FILTER_ALIAS, &mail::filter_report(1, attempt)).await?;
+            filter
+                .send(FILTER_ALIAS, &mail::filter_report(1, attempt))
+                .await?;
         }
-        println!("      3 mails  the customer's server retries that message; the filter reports each try");
+        println!(
+            "      3 mails  the customer's server retries that message; the filter reports each try"
+        );
         for message in 2..=9 {
-            filter.send(FILTER_ALIAS, &mail::filter_report(message, 0)).await?;
+            filter
+                .send(FILTER_ALIAS, &mail::filter_report(message, 0))
+                .await?;
         }
         println!("      8 mails  the filter reports eight more messages");
         let mut humans = Client::connect(self.daemon.smtp).await?;
         for message in 1..=2 {
             humans.send(LOOP_ALIAS, &mail::loop_report(message)).await?;
         }
-        println!("      2 mails  two recipients press the spam button (a feedback loop, weight 5 each)");
+        println!(
+            "      2 mails  two recipients press the spam button (a feedback loop, weight 5 each)"
+        );
         Ok(())
     }
 
-    async fn send(&self, smtp: &mut Client, what: &str, to: &str, message: &[u8]) -> anyhow::Result<()> {
+    async fn send(
+        &self,
+        smtp: &mut Client,
+        what: &str,
+        to: &str,
+        message: &[u8],
+    ) -> anyhow::Result<()> {
         let reply = smtp.send(to, message).await?;
         ensure!(reply.starts_with("250"), "{what}: {reply}");
         println!("      1 mail   {what}\n               <- {reply}");
@@ -111,22 +153,42 @@ impl<'d> Story<'d> {
     async fn explain(&self, order: &OrderRow) -> anyhow::Result<()> {
         self.standings(&self.daemon.store.reports(ALL).await?);
         let incidents = self.daemon.store.incidents(ALL).await?;
-        ensure!(incidents.len() == 1, "{} incidents instead of one", incidents.len());
+        ensure!(
+            incidents.len() == 1,
+            "{} incidents instead of one",
+            incidents.len()
+        );
         let why: Explanation = serde_json::from_value(incidents[0].explanation.clone())?;
         println!("\nThe crossing (incident {}):", incidents[0].id);
         println!("  {}", why.sentence());
-        println!("  evidence: {} reports, the last of them {}", why.crossing.tally.evidence.len(), why.trigger);
-        println!("\nThe lock order ({}), written in the same transaction:", order.order.id);
+        println!(
+            "  evidence: {} reports, the last of them {}",
+            why.crossing.tally.evidence.len(),
+            why.trigger
+        );
+        println!(
+            "\nThe lock order ({}), written in the same transaction:",
+            order.order.id
+        );
         println!("  lock {} at {}", order.order.identity, order.order.target);
         println!("\nThe calls to the filter's API, as sent:");
         for call in self.filter.calls() {
             println!("  {} {}?{}", call.method, self.filter.url(), call.query);
         }
-        println!("\nConfirmed by the listing: {}", order.last_answer.as_deref().unwrap_or("-"));
+        println!(
+            "\nConfirmed by the listing: {}",
+            order.last_answer.as_deref().unwrap_or("-")
+        );
         for locked in self.filter.locked() {
-            println!("  locked at the filter: {} (outgoing user {}@{})", locked.identity, locked.username, locked.domain);
+            println!(
+                "  locked at the filter: {} (outgoing user {}@{})",
+                locked.identity, locked.username, locked.domain
+            );
         }
-        ensure!(self.filter.effective_locks() == 1, "not exactly one effective lock");
+        ensure!(
+            self.filter.effective_locks() == 1,
+            "not exactly one effective lock"
+        );
         Ok(())
     }
 
@@ -143,7 +205,10 @@ impl<'d> Story<'d> {
                 *identities.entry(identity).or_default() += 1;
             }
         }
-        println!("\nIn the store: {} reports, by standing and feed:", reports.len());
+        println!(
+            "\nIn the store: {} reports, by standing and feed:",
+            reports.len()
+        );
         for ((standing, feed), count) in counts {
             println!("  {count:>5}  {standing:<14} {feed}");
         }
