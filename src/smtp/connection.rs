@@ -1,7 +1,8 @@
 //! One connection: moves octets between a stream and its session, and waits, with a deadline for every wait.
 //! The stream may be anything that reads and writes.
 
-use super::session::{Awaits, Session, Step};
+use super::session::Session;
+use super::step::{Awaits, Step};
 use super::{Edge, Receipt, reply};
 use bytes::BytesMut;
 use std::io;

@@ -2,8 +2,8 @@
 //! Nothing about reports is known here.
 //!
 //! From the pure inside to the outside: `framing` finds lines and text, `command` and `reply` are the words,
-//! `policy` says what is granted, `session` puts them together without a socket; `connection` moves octets
-//! and waits, `server` accepts.
+//! `body` and `limits` hold what may be held, `policy` says what is granted, `session` puts them together
+//! without a socket, in `step` with its carrier; `connection` moves octets and waits, `server` accepts.
 
 mod body;
 mod command;
@@ -15,6 +15,7 @@ mod reply;
 mod server;
 mod session;
 mod settings;
+mod step;
 
 pub use server::{Edge, serve};
 pub use settings::Settings;

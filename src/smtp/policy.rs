@@ -31,6 +31,14 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// The sender and the recipients; the rest is forgotten.
+    pub fn take(&mut self) -> (String, Vec<String>) {
+        let sender = std::mem::take(&mut self.sender);
+        let recipients = std::mem::take(&mut self.recipients);
+        self.reset();
+        (sender, recipients)
+    }
+
     /// Forgets the message, not the session.
     pub fn reset(&mut self) {
         *self = Self {

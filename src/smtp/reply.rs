@@ -35,7 +35,7 @@ const fn no(code: u16, status: &'static str, text: &'static str, reason: &'stati
 macro_rules! replies {
     ($($name:ident = $make:ident($($part:literal),*);)*) => {
         $(
-            #[doc = concat!($(stringify!($part), " "),*)]
+            #[doc = concat!("`", $(stringify!($part), " ",)* "`")]
             pub const $name: Reply = $make($($part),*);
         )*
         /// All of them, for the tests.

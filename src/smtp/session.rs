@@ -5,9 +5,9 @@
 use super::body::Body;
 use super::command::{self, Command};
 use super::framing::{Fault, Line, Lines, Progress, Text};
-use super::limits::Hold;
 use super::policy::{Policy, Shared};
 use super::reply::{self, Reply};
+use super::step::{Awaits, Delivery, Step};
 use super::{Edge, Envelope, Receipt};
 use bytes::{Buf, BytesMut};
 use mailin::SessionBuilder;
@@ -17,39 +17,6 @@ use std::sync::Arc;
 
 /// Replies are handed out from this many octets on, even with commands still waiting.
 const ENOUGH: usize = 16 * 1024;
-
-/// What the caller does next. Replies that wait in [`Session::output`] are written first.
-#[derive(Debug)]
-pub enum Step {
-    /// Read more.
-    Read,
-    /// Only write, then go on.
-    Write,
-    /// Have the message taken, then tell [`Session::answer`]. Writing first is not needed.
-    Deliver(Delivery),
-    /// Write and close.
-    Close,
-}
-
-/// A message received in full.
-#[derive(Debug)]
-pub struct Delivery {
-    /// Its envelope.
-    pub envelope: Envelope,
-    /// Its text as sent, dots undoubled.
-    pub message: Vec<u8>,
-    /// Its share of the budget, to be kept until it is answered.
-    pub hold: Hold,
-}
-
-/// What the session waits for; the number tells one command or message from the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Awaits {
-    /// A command.
-    Command(u64),
-    /// The rest of a message's text.
-    Text(u64),
-}
 
 enum Mode {
     Commands,
@@ -274,13 +241,7 @@ impl Session {
         let Mode::Text(_, body) = std::mem::replace(&mut self.mode, Mode::Commands) else {
             return None;
         };
-        let (sender, recipients) = {
-            let mut transaction = self.shared.lock();
-            let sender = std::mem::take(&mut transaction.sender);
-            let recipients = std::mem::take(&mut transaction.recipients);
-            transaction.reset();
-            (sender, recipients)
-        };
+        let (mail_from, rcpt_to) = self.shared.lock().take();
         self.edge.count.bytes.inc_by(body.received());
         match body.finish() {
             Ok((message, hold)) => {
@@ -289,8 +250,8 @@ impl Session {
                     session: self.id,
                     client: self.client,
                     helo: self.helo.clone(),
-                    mail_from: sender,
-                    rcpt_to: recipients,
+                    mail_from,
+                    rcpt_to,
                 };
                 Some(Delivery {
                     envelope,

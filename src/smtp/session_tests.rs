@@ -251,20 +251,32 @@ fn a_refused_mail_leaves_the_transaction_alone() {
 }
 
 #[test]
-fn a_new_hello_forgets_the_transaction() {
-    play(
-        small(),
-        &hello(
-            "> MAIL FROM:<a@b>
-             < 250 2.1.0 Sender OK
-             > RCPT TO:<x@example.test>
-             < 250 2.1.5 Recipient OK
-             > HELO d
-             < 250 mx.test
-             > DATA
-             < 503 5.5.1 Bad sequence of commands",
-        ),
-    );
+fn hello_and_reset_forget_the_transaction() {
+    for (command, reply) in [("HELO d", "250 mx.test"), ("RSET", "250 2.0.0 OK")] {
+        let played = play(
+            small(),
+            &hello(&format!(
+                "> MAIL FROM:<a@b> SIZE=99
+                 < 250 2.1.0 Sender OK
+                 > RCPT TO:<x@example.test>
+                 < 250 2.1.5 Recipient OK
+                 > {command}
+                 < {reply}
+                 > DATA
+                 < 503 5.5.1 Bad sequence of commands
+                 > MAIL FROM:<>
+                 < 250 2.1.0 Sender OK
+                 > RCPT TO:<y@example.test>
+                 < 250 2.1.5 Recipient OK
+                 > DATA
+                 < 354 End data with <CR><LF>.<CR><LF>
+                 > .
+                 < 250 2.0.0 Filed 1"
+            )),
+        );
+        assert_eq!(played.taken[0].0.mail_from, "");
+        assert_eq!(played.taken[0].0.rcpt_to, ["y@example.test"]);
+    }
 }
 
 #[test]

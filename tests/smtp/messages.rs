@@ -122,7 +122,7 @@ async fn smuggling_is_refused_and_the_connection_closed() {
         let mut client = served.client().await;
         client.begin("abuse@example.test").await;
         // Much more behind it must not cost the client our reply.
-        let more = "RCPT TO:<abuse@example.test>\r\nDATA\r\nx\r\n.\r\n".repeat(200);
+        let more = "RCPT TO:<abuse@example.test>\r\nDATA\r\nx\r\n.\r\n".repeat(5_000);
         client.send(format!("{attack}{more}").as_bytes()).await;
         let rest = client.rest().await;
         assert!(rest.starts_with("550 5.6.0 "), "{attack:?}: {rest}");

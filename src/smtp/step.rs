@@ -1,0 +1,37 @@
+//! What a session and the one who carries its octets say to each other.
+
+use super::Envelope;
+use super::limits::Hold;
+
+/// What the caller does next. Replies that wait in [`Session::output`](super::session::Session::output) are written first.
+#[derive(Debug)]
+pub enum Step {
+    /// Read more.
+    Read,
+    /// Only write, then go on.
+    Write,
+    /// Have the message taken, then tell [`Session::answer`](super::session::Session::answer). Writing first is not needed.
+    Deliver(Delivery),
+    /// Write and close.
+    Close,
+}
+
+/// A message received in full.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// Its text as sent, dots undoubled.
+    pub message: Vec<u8>,
+    /// Its share of the budget, to be kept until it is answered.
+    pub hold: Hold,
+}
+
+/// What the session waits for; the number tells one command or message from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaits {
+    /// A command.
+    Command(u64),
+    /// The rest of a message's text.
+    Text(u64),
+}
