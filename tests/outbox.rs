@@ -2,9 +2,11 @@
 //! try, when the next one comes, and that no order is lost to a panic, a hang or a thief.
 
 use crate::support::memory_store::{MemoryStore, order};
+use arfd::cli::demo::stand_in::{Fault, StandIn};
 use arfd::clock::{Clock, ManualClock};
 use arfd::domain::lock::{Backoff, LockOrder, OrderState, Outcome};
 use arfd::lock::LockTarget;
+use arfd::lock::spamexperts::{self, SpamExperts};
 use arfd::metrics::Metrics;
 use arfd::outbox::{Outbox, Settings, Step};
 use arfd::store::Settlement;
@@ -434,4 +436,42 @@ async fn run_outlives_trouble_with_the_store() {
     shutdown.cancel();
     run.await.unwrap();
     assert_eq!(target.tries(), 1);
+}
+
+#[tokio::test]
+async fn a_filter_that_fails_in_every_way_ends_with_each_identity_locked_once() {
+    let mut filter = StandIn::start("desk", "secret").await.unwrap();
+    let b = bench(orders(12), &[], settings());
+    let settings_of = spamexperts::Settings::new("filter", &filter.url(), "desk", "secret".into());
+    let target =
+        SpamExperts::new(settings_of.unwrap(), b.metrics.clone(), b.clock.clone()).unwrap();
+    let outbox = Outbox::new(
+        b.store.clone(),
+        vec![Arc::new(target)],
+        b.clock.clone(),
+        b.metrics.clone(),
+        settings(),
+    );
+    for _ in 0..4 {
+        for fault in [Fault::ReplyLost, Fault::Error500, Fault::Ok] {
+            filter.push_fault(fault);
+        }
+        filter.push_fault(Fault::NotActed);
+        filter.push_fault(Fault::Html200);
+    }
+    let mut steps = 0;
+    loop {
+        steps += 1;
+        assert!(steps < 500, "it does not come to an end");
+        match outbox.step().await.unwrap() {
+            Step::Settled { .. } if steps == 8 => filter.stop(),
+            Step::Settled { .. } if steps == 11 => filter.restart().await.unwrap(),
+            Step::Idle { next_due: None } => break,
+            Step::Idle { .. } => b.advance(1),
+            Step::Settled { .. } | Step::LostClaim { .. } => {}
+        }
+    }
+    assert_eq!(filter.effective_locks(), 12);
+    assert_eq!(filter.locked().len(), 12);
+    assert_eq!(b.tries("locked"), 12);
 }
