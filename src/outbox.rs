@@ -172,7 +172,7 @@ impl Outbox {
         match &outcome {
             Outcome::Later { .. } => {
                 if slot.failed(now) {
-                    tracing::warn!(target = %order.target, "left alone for a while: it kept failing");
+                    tracing::warn!(lock_target = %order.target, "left alone for a while: it kept failing");
                 }
             }
             Outcome::Locked { .. } => slot.succeeded(),
@@ -240,15 +240,15 @@ impl Outbox {
                 let waited = now.duration_since(order.ordered_at).as_secs_f64().max(0.0);
                 let seconds = &self.metrics.order_seconds;
                 seconds.with_label_values(&[target]).observe(waited);
-                tracing::info!(order = %id, %incident, target, %identity, attempts, answer, "locked");
+                tracing::info!(order = %id, %incident, lock_target = target, %identity, attempts, answer, "locked");
             }
             Settlement::Later { why, at } => {
                 self.tried(order, "later");
-                tracing::info!(order = %id, %incident, target, %identity, attempts, why, next = %at, "not locked yet");
+                tracing::info!(order = %id, %incident, lock_target = target, %identity, attempts, why, next = %at, "not locked yet");
             }
             Settlement::Refused { why } => {
                 self.tried(order, "refused");
-                tracing::warn!(order = %id, %incident, target, %identity, attempts, why, "refused: a person must look");
+                tracing::warn!(order = %id, %incident, lock_target = target, %identity, attempts, why, "refused: a person must look");
             }
         }
     }

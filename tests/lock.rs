@@ -382,6 +382,14 @@ fn refusal(settings: Settings) -> SetupError {
 }
 
 #[test]
+fn certificates_that_cannot_be_read_are_told_at_once() {
+    let mut missing = settings("https://filter.example/cgi-bin/api");
+    missing.ca_file = Some("/nonexistent/ca.pem".into());
+    let error = refusal(missing);
+    assert!(error.to_string().contains("/nonexistent/ca.pem"));
+}
+
+#[test]
 fn no_secret_in_debug_or_errors() {
     let target = target_of(settings("https://filter.example/cgi-bin/api"));
     assert!(!format!("{target:?}").contains(PASSWORD));

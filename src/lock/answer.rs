@@ -1,7 +1,6 @@
 //! Reading what a lock API answered: the JSON envelope or plain text, error pages sent with status 200, and
 //! a form of the text that may be logged and stored. Pure.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 /// The longest part of an answer that is kept, in characters.
@@ -47,14 +46,6 @@ pub(super) struct Reply {
     pub(super) result: Value,
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    /// An array when empty, an object of lists otherwise.
-    messages: Value,
-    #[serde(default)]
-    result: Value,
-}
-
 impl Body {
     pub(super) fn read(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
@@ -74,28 +65,39 @@ impl Body {
 }
 
 impl Reply {
-    fn read(value: Value) -> Self {
+    /// Only an object that has `messages` is an envelope; these are an array when empty, else an object of
+    /// lists.
+    fn read(mut value: Value) -> Self {
         let (mut errors, mut notes) = (Vec::new(), Vec::new());
-        let result = match Envelope::deserialize(&value) {
-            Ok(envelope) => {
-                match envelope.messages {
-                    Value::Object(kinds) => {
-                        for (kind, messages) in kinds {
-                            match kind.as_str() {
-                                "error" | "errors" => texts(&messages, &mut errors),
-                                _ => texts(&messages, &mut notes),
-                            }
-                        }
+        let messages = match value.as_object_mut() {
+            Some(object) => object.remove("messages"),
+            None => None,
+        };
+        let result = match messages {
+            Some(Value::Object(kinds)) => {
+                for (kind, messages) in kinds {
+                    match kind.as_str() {
+                        "error" | "errors" => texts(&messages, &mut errors),
+                        _ => texts(&messages, &mut notes),
                     }
-                    other => texts(&other, &mut notes),
                 }
-                envelope.result
+                value["result"].take()
             }
-            Err(_) => {
+            Some(other) => {
+                texts(&other, &mut notes);
+                value["result"].take()
+            }
+            None => {
                 for key in ["error", "errors"] {
                     if let Some(messages) = value.get(key) {
                         texts(messages, &mut errors);
                     }
+                }
+                let status = value.get("status").and_then(Value::as_str);
+                let failed = matches!(status, Some("error" | "failed" | "failure"))
+                    || value.get("success") == Some(&Value::Bool(false));
+                if failed && errors.is_empty() {
+                    errors.push("it says that it failed".to_owned());
                 }
                 value
             }

@@ -93,6 +93,8 @@ impl Caller {
             .connect_timeout(setup.connect_timeout);
         if is_loopback(&url) {
             client = client.no_proxy();
+        } else if url.scheme() == "http" {
+            tracing::warn!("a lock API is called by plain http: its password can be overheard");
         }
         if let Some(path) = setup.ca_file {
             let failed = |source| SetupError::Certificates {

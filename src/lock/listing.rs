@@ -134,8 +134,19 @@ mod tests {
             r#"{"messages":{"error":["bob@x.example"]},"result":null}"#,
             r#"{"messages":{"success":["bob@x.example"]},"result":[]}"#,
             r#"{"error":"No such identity","identity":"bob@x.example"}"#,
+            r#"{"status":"error","identity":"bob@x.example"}"#,
         ] {
             assert!(!lists(body, "bob@x.example"), "{body}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read(bytes: Vec<u8>, text: String, identity: String) {
+            holds(&Body::read(&bytes), &identity);
+            for start in ["", "[", "{'", "\""] {
+                holds(&Body::read(format!("{start}{text}").as_bytes()), &identity);
+            }
         }
     }
 

@@ -26,7 +26,6 @@ pub struct MemoryStore {
     rows: Mutex<Vec<Row>>,
     failing: Mutex<u32>,
     settled: watch::Sender<usize>,
-    claims: watch::Sender<usize>,
 }
 
 /// An order for an identity of `smtp_auth`, written at `at`.
@@ -58,7 +57,6 @@ impl MemoryStore {
             rows: Mutex::default(),
             failing: Mutex::default(),
             settled: watch::Sender::new(0),
-            claims: watch::Sender::new(0),
         };
         orders.into_iter().for_each(|order| store.add(order));
         store
@@ -99,12 +97,6 @@ impl MemoryStore {
         seen.wait_for(|count| *count >= n).await.unwrap();
     }
 
-    /// Waits until so many claims were asked for.
-    pub async fn asked(&self, n: usize) {
-        let mut seen = self.claims.subscribe();
-        seen.wait_for(|count| *count >= n).await.unwrap();
-    }
-
     fn rows(&self) -> MutexGuard<'_, Vec<Row>> {
         self.rows.lock().unwrap()
     }
@@ -131,7 +123,6 @@ impl Store for MemoryStore {
         now: Timestamp,
         lease: Duration,
     ) -> Result<Option<Claim>, StoreError> {
-        self.claims.send_modify(|n| *n += 1);
         self.trouble()?;
         let mut rows = self.rows();
         let due = rows
