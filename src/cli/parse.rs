@@ -6,7 +6,7 @@ use crate::formats;
 use anyhow::Context;
 use serde::Serialize;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// A file could not be read: EX_NOINPUT of sysexits.h.
@@ -55,7 +55,7 @@ pub struct Parse {
     json: bool,
     /// Messages as they came by mail (.eml); - reads one from standard input
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<String>,
+    files: Vec<PathBuf>,
 }
 
 /// One line of `--json`.
@@ -71,8 +71,9 @@ impl Parse {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         let mut code = ExitCode::SUCCESS;
-        for file in &self.files {
-            let bytes = match load(file) {
+        for path in &self.files {
+            let file = &path.to_string_lossy();
+            let bytes = match load(path) {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     eprintln!("arfd parse: {error:#}");
@@ -106,13 +107,13 @@ impl Parse {
     }
 }
 
-fn load(file: &str) -> anyhow::Result<Vec<u8>> {
-    if file == "-" {
+fn load(path: &Path) -> anyhow::Result<Vec<u8>> {
+    if path.as_os_str() == "-" {
         let mut bytes = Vec::new();
         let read = std::io::stdin().lock().read_to_end(&mut bytes);
         return read.map(|_| bytes).context("standard input");
     }
-    std::fs::read(Path::new(file)).with_context(|| file.to_owned())
+    std::fs::read(path).with_context(|| path.display().to_string())
 }
 
 /// The card for people.
