@@ -40,8 +40,9 @@ const NAMED: [&str; 21] = [
 /// Reads messages and shows what the daemon would make of them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What is no report is shown as format \"none\"; that is no error. A field under \"derived\" was not stated by the
-report but recovered from the enclosed message. \"defects\" lists where the report departs from RFC 5965.
+What is no report is shown as format \"none\"; that is no error. A field under
+\"derived\" was not stated by the report but recovered from the enclosed
+message. \"defects\" lists where the report departs from RFC 5965.
 
 Examples:
   arfd parse report.eml                      a card for people
@@ -120,15 +121,16 @@ fn load(path: &Path) -> anyhow::Result<Vec<u8>> {
 fn card(out: &mut impl Write, file: &str, reading: &Reading<'_>) -> std::io::Result<()> {
     writeln!(out, "{}: {}", shown(file), title(reading.format))?;
     let value = serde_json::to_value(&reading.report).unwrap_or_default();
-    let row = |name: &str| value.get(name).map(|value| (name.to_owned(), value));
-    let mut rows: Vec<_> = NAMED.iter().filter_map(|name| row(name)).collect();
-    if let Some(more) = value.get("extensions").and_then(|v| v.as_object()) {
-        rows.extend(more.iter().map(|(name, value)| (name.clone(), value)));
-    }
+    let rows = NAMED
+        .iter()
+        .filter_map(|name| Some((*name, value.get(name)?)));
     for (name, value) in rows {
-        let source = reading.derived.get(name.as_str());
+        let source = reading.derived.get(name);
         let source = source.map_or_else(String::new, |from| format!("   (from {from})"));
-        writeln!(out, "  {:24} {}{source}", shown(&name), plain(value))?;
+        writeln!(out, "  {name:24} {}{source}", plain(value))?;
+    }
+    for (name, values) in &reading.report.extensions {
+        writeln!(out, "  {name:24} {}", shown(&values.join(", ")))?;
     }
     if let Some(original) = &reading.original {
         let enclosed = if original.headers_only {

@@ -33,10 +33,9 @@ struct Clues<'h> {
     received: Vec<&'h [u8]>,
     spf: Option<&'h [u8]>,
     authentication: Option<&'h [u8]>,
-    originating_ip: Option<(&'h [u8], bool)>,
+    originating_ip: Option<&'h [u8]>,
     /// Whether the hop from outside has been passed: what is below is the sender's word.
     outside: bool,
-    by_filter: bool,
     class: Option<&'h [u8]>,
     date: Option<&'h [u8]>,
 }
@@ -73,6 +72,8 @@ impl<'h> Clues<'h> {
             if self.received.len() < MOST_HOPS {
                 self.received.push(value);
                 self.outside |= !received::hop(&plain(value)).is_inside();
+            } else {
+                self.outside = true;
             }
         } else if is("Return-Path") && above {
             self.return_path.get_or_insert(value);
@@ -80,10 +81,8 @@ impl<'h> Clues<'h> {
             self.spf.get_or_insert(value);
         } else if is("Authentication-Results") && above {
             self.authentication.get_or_insert(value);
-        } else if is("X-Originating-IP") {
-            self.originating_ip.get_or_insert((value, above));
-        } else if is("X-Spampanel-Domain") || is("X-SpamExperts-Domain") {
-            self.by_filter = true;
+        } else if is("X-Originating-IP") && above {
+            self.originating_ip.get_or_insert(value);
         } else if is("X-Spampanel-Outgoing-Class") || is("X-SpamExperts-Outgoing-Class") {
             self.class.get_or_insert(value);
         } else if is("Date") {
@@ -204,16 +203,11 @@ fn recipient(clues: &Clues<'_>, newest: Option<&str>) -> Option<(String, &'stati
 }
 
 fn source_ip(clues: &Clues<'_>) -> Option<(IpAddr, &'static str)> {
-    if let Some((raw, above)) = clues.originating_ip
-        && (above || clues.by_filter)
-        && let Some(ip) =
-            text::address(&plain(raw)).filter(|ip| clues.by_filter || received::is_public(*ip))
-    {
+    let public = |word: &str| text::address(word).filter(|ip| received::is_public(*ip));
+    if let Some(ip) = clues.originating_ip.and_then(|raw| public(&plain(raw))) {
         return Some((ip, "X-Originating-IP of the enclosed message"));
     }
-    let stated = |raw: Option<&[u8]>, key| {
-        text::address(parameter(&plain(raw?), key)?).filter(|ip| received::is_public(*ip))
-    };
+    let stated = |raw: Option<&[u8]>, key| public(parameter(&plain(raw?), key)?);
     if let Some(ip) = stated(clues.spf, "client-ip=") {
         return Some((ip, "client-ip of the enclosed Received-SPF"));
     }
