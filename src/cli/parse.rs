@@ -6,7 +6,7 @@ use crate::formats;
 use anyhow::Context;
 use serde::Serialize;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// A file could not be read: EX_NOINPUT of sysexits.h.
@@ -40,8 +40,9 @@ const NAMED: [&str; 21] = [
 /// Reads messages and shows what the daemon would make of them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What is no report is shown as format \"none\"; that is no error. A field under \"derived\" was not stated by the
-report but recovered from the enclosed message. \"defects\" lists where the report departs from RFC 5965.
+What is no report is shown as format \"none\"; that is no error. A field under
+\"derived\" was not stated by the report but recovered from the enclosed
+message. \"defects\" lists where the report departs from RFC 5965.
 
 Examples:
   arfd parse report.eml                      a card for people
@@ -55,7 +56,7 @@ pub struct Parse {
     json: bool,
     /// Messages as they came by mail (.eml); - reads one from standard input
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<String>,
+    files: Vec<PathBuf>,
 }
 
 /// One line of `--json`.
@@ -71,8 +72,9 @@ impl Parse {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         let mut code = ExitCode::SUCCESS;
-        for file in &self.files {
-            let bytes = match load(file) {
+        for path in &self.files {
+            let file = &path.to_string_lossy();
+            let bytes = match load(path) {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     eprintln!("arfd parse: {error:#}");
@@ -106,28 +108,29 @@ impl Parse {
     }
 }
 
-fn load(file: &str) -> anyhow::Result<Vec<u8>> {
-    if file == "-" {
+fn load(path: &Path) -> anyhow::Result<Vec<u8>> {
+    if path.as_os_str() == "-" {
         let mut bytes = Vec::new();
         let read = std::io::stdin().lock().read_to_end(&mut bytes);
         return read.map(|_| bytes).context("standard input");
     }
-    std::fs::read(Path::new(file)).with_context(|| file.to_owned())
+    std::fs::read(path).with_context(|| path.display().to_string())
 }
 
 /// The card for people.
 fn card(out: &mut impl Write, file: &str, reading: &Reading<'_>) -> std::io::Result<()> {
     writeln!(out, "{}: {}", shown(file), title(reading.format))?;
     let value = serde_json::to_value(&reading.report).unwrap_or_default();
-    let row = |name: &str| value.get(name).map(|value| (name.to_owned(), value));
-    let mut rows: Vec<_> = NAMED.iter().filter_map(|name| row(name)).collect();
-    if let Some(more) = value.get("extensions").and_then(|v| v.as_object()) {
-        rows.extend(more.iter().map(|(name, value)| (name.clone(), value)));
-    }
+    let rows = NAMED
+        .iter()
+        .filter_map(|name| Some((*name, value.get(name)?)));
     for (name, value) in rows {
-        let source = reading.derived.get(name.as_str());
+        let source = reading.derived.get(name);
         let source = source.map_or_else(String::new, |from| format!("   (from {from})"));
-        writeln!(out, "  {:24} {}{source}", shown(&name), plain(value))?;
+        writeln!(out, "  {name:24} {}{source}", plain(value))?;
+    }
+    for (name, values) in &reading.report.extensions {
+        writeln!(out, "  {name:24} {}", shown(&values.join(", ")))?;
     }
     if let Some(original) = &reading.original {
         let enclosed = if original.headers_only {

@@ -1,8 +1,10 @@
 //! The Abuse Reporting Format (RFC 5965): finds the machine-readable part and the enclosed message wherever
 //! the generator put them, and says where that was not what the standard asks.
 
-use super::mime::{Entity, Kind, Message, Part, essence, parameter};
-use super::{defects as d, fields, original, recover};
+use super::content_type::{Kind, essence, parameter};
+use super::mime::{Entity, Message, Part};
+use super::recover::{self, derived};
+use super::{defects as d, fields, original};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::report::{Format, Reading};
 use std::borrow::Cow;
@@ -36,7 +38,12 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
         None => reading.defect(d::NO_FEEDBACK_PART),
     }
     match &enclosed {
-        Some(part) => original::read(part, &mut reading),
+        Some(part) => {
+            if !part.kind.is_message() {
+                reading.defect(d::ORIGINAL_PART_TYPE);
+            }
+            original::read(part, &mut reading);
+        }
         None => reading.defect(d::NO_ORIGINAL),
     }
     recover::all(&mut reading);
@@ -76,29 +83,29 @@ fn untyped<'a>(message: &Message<'a>) -> Option<Part<'a>> {
         .filter(|part| matches!(part.kind, Kind::Text | Kind::Other))
         .find(|part| {
             let start = part.entity.body.trim_ascii_start();
-            let near = &start[..start.len().min(1_000)];
             ["feedback-type:", "user-agent:", "version:"]
                 .iter()
-                .any(|name| {
-                    near.get(..name.len())
-                        .is_some_and(|s| s.eq_ignore_ascii_case(name.as_bytes()))
-                })
+                .any(|name| starts_with(start, name))
         })
         .copied()
 }
 
-/// The enclosed message: by its type, or else what follows the machine-readable part.
+/// The enclosed message: by its type, best after the machine-readable part, or else a text that follows it
+/// and starts like a message.
 fn enclosed<'a>(message: &Message<'a>, feedback: Option<&Part<'a>>) -> Option<Part<'a>> {
-    if let Some(part) = message.part(&[Kind::Message, Kind::Headers]) {
-        return Some(part);
+    let at = feedback.and_then(|feedback| {
+        let same = |part: &Part<'_>| std::ptr::eq(part.entity.head, feedback.entity.head);
+        message.parts.iter().position(same)
+    });
+    let after = at.map_or(0, |at| at + 1);
+    let (before, after) = message.parts.split_at(after);
+    let is_message = |part: &&Part<'_>| part.kind.is_message();
+    let typed = after.iter().find(is_message);
+    if let Some(part) = typed.or_else(|| before.iter().find(is_message)) {
+        return Some(*part);
     }
-    let feedback = feedback?;
-    let at = message
-        .parts
-        .iter()
-        .position(|part| std::ptr::eq(part.entity.head, feedback.entity.head))?;
-    let next = message.parts.get(at + 1)?;
-    let name = next.entity.body.trim_ascii_start();
+    let next = after.first().filter(|_| at.is_some())?;
+    let start = next.entity.body.trim_ascii_start();
     let looks = [
         "Received:",
         "Return-Path:",
@@ -107,14 +114,15 @@ fn enclosed<'a>(message: &Message<'a>, feedback: Option<&Part<'a>>) -> Option<Pa
         "Delivered-To:",
     ]
     .iter()
-    .any(|field| {
-        name.get(..field.len())
-            .is_some_and(|s| s.eq_ignore_ascii_case(field.as_bytes()))
-    });
-    (next.kind == Kind::Text && looks).then_some(Part {
-        kind: Kind::Message,
-        entity: next.entity,
-    })
+    .any(|field| starts_with(start, field));
+    (next.kind == Kind::Text && looks).then_some(*next)
+}
+
+/// Whether bytes begin with that word, whatever its case.
+fn starts_with(bytes: &[u8], word: &str) -> bool {
+    bytes
+        .get(..word.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Reads the fields, from the part's headers where the empty line between them is missing.
@@ -140,10 +148,7 @@ fn feedback_fields(part: &Part<'_>, reading: &mut Reading<'_>) {
 fn without_mime_headers(head: &[u8]) -> Vec<u8> {
     let mut rest = Vec::new();
     for (name, value) in crate::domain::headers::Fields::new(head) {
-        let mime = name
-            .get(..8)
-            .is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
-            || name.eq_ignore_ascii_case(b"mime-version");
+        let mime = starts_with(name, "content-") || name.eq_ignore_ascii_case(b"mime-version");
         if !mime && !name.is_empty() {
             rest.extend_from_slice(name);
             rest.push(b':');
@@ -164,9 +169,7 @@ fn required(reading: &mut Reading<'_>) {
             .is_some_and(|values| values.iter().any(|v| v.eq_ignore_ascii_case("complaint")));
         if complaint {
             reading.report.feedback_type = Some(FeedbackType::Abuse);
-            reading
-                .derived
-                .insert("feedback_type", "Abuse-Type of the feedback part".into());
+            derived(reading, "feedback_type", "Abuse-Type of the feedback part");
         }
     }
     if reading.report.user_agent.is_none() {

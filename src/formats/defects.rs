@@ -39,7 +39,7 @@ codes! {
     FEEDBACK_PART_TYPE = "feedback-part-type";
     /// The machine-readable part in base64 or quoted-printable (RFC 5965 section 2 d: 7bit).
     FEEDBACK_PART_ENCODED = "feedback-part-encoded";
-    /// No empty line between the part's own headers and the fields.
+    /// No empty line between a part's own headers and the fields, or the enclosed message.
     NO_BLANK_LINE = "missing-blank-line";
     /// An empty line between the fields.
     BLANK_LINE_IN_FIELDS = "blank-line-in-fields";
@@ -47,6 +47,8 @@ codes! {
     MORE_FEEDBACK_PARTS = "more-feedback-parts";
     /// No enclosed message (RFC 5965 section 2 d).
     NO_ORIGINAL = "missing-original";
+    /// The enclosed message under another type than message/rfc822 or text/rfc822-headers.
+    ORIGINAL_PART_TYPE = "original-part-type";
     /// The enclosed message comes in a transfer encoding (RFC 2046 section 5.2.1: 7bit, 8bit or binary).
     ORIGINAL_ENCODED = "original-encoded";
     /// The enclosed message has no header at all: redacted away.
@@ -77,7 +79,7 @@ codes! {
     BAD_DATE = "malformed-arrival-date";
     /// A Source-IP that is no address, such as `x.x.x.x`.
     BAD_SOURCE_IP = "malformed-source-ip";
-    /// Words beside the address in Source-IP: OpenDMARC writes the host's name.
+    /// Words or brackets beside the address in Source-IP: OpenDMARC writes the host's name.
     SOURCE_IP_COMMENT = "source-ip-comment";
     /// A Source-Port that is no port (RFC 6692).
     BAD_SOURCE_PORT = "malformed-source-port";

@@ -2,7 +2,8 @@
 //! one word more. Everything is in the enclosed headers and in the report's own Subject. People forward mail in
 //! the same way, so one of Microsoft's marks must be there.
 
-use super::mime::{Kind, Message};
+use super::content_type::Kind;
+use super::mime::Message;
 use super::recover::{self, derived};
 use super::{original, text};
 use crate::domain::feedback::FeedbackType;

@@ -2,6 +2,7 @@
 //! are looked at, and nothing is decoded before it is read. Lenient about everything seen in real reports:
 //! any line end, mbox lines, lost boundaries, nested multiparts.
 
+use super::content_type::{Kind, essence, parameter};
 use super::defects as d;
 use crate::domain::headers::{Fields, line_end};
 use mail_parser::decoders::{base64::base64_decode, quoted_printable::quoted_printable_decode};
@@ -50,7 +51,7 @@ impl<'a> Entity<'a> {
     /// The body without its transfer encoding (RFC 2045 section 6). A body that is not what its header says is
     /// taken as it is. The flag tells whether something was decoded.
     pub fn decoded(&self) -> (Cow<'a, [u8]>, bool) {
-        let encoding = self.field("Content-Transfer-Encoding").unwrap_or_default();
+        let encoding = essence(self.field("Content-Transfer-Encoding").unwrap_or_default());
         let decoded = if encoding.eq_ignore_ascii_case(b"base64") {
             base64_decode(self.body).filter(|bytes| !bytes.is_empty())
         } else if encoding.eq_ignore_ascii_case(b"quoted-printable") {
@@ -61,50 +62,6 @@ impl<'a> Entity<'a> {
         match decoded {
             Some(bytes) => (Cow::Owned(bytes), true),
             None => (Cow::Borrowed(self.body), false),
-        }
-    }
-}
-
-/// What a part is, as far as reports care.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Feedback,
-    Message,
-    Headers,
-    Text,
-    Json,
-    Multipart,
-    Other,
-}
-
-impl Kind {
-    fn of(essence: &[u8]) -> Self {
-        let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
-        let starts = |name: &str| {
-            essence
-                .get(..name.len())
-                .is_some_and(|s| s.eq_ignore_ascii_case(name.as_bytes()))
-        };
-        if essence.is_empty() {
-            Self::Text
-        } else if is("message/feedback-report") {
-            Self::Feedback
-        } else if is("message/rfc822") || is("message/global") {
-            Self::Message
-        } else if is("text/rfc822-headers")
-            || is("text/rfc822-header")
-            || is("message/rfc822-headers")
-            || is("message/global-headers")
-        {
-            Self::Headers
-        } else if starts("multipart/") {
-            Self::Multipart
-        } else if is("application/json") || is("text/json") || is("application/xarf+json") {
-            Self::Json
-        } else if starts("text/") {
-            Self::Text
-        } else {
-            Self::Other
         }
     }
 }
@@ -238,67 +195,6 @@ pub(super) fn skip_mbox(mut bytes: &[u8]) -> (&[u8], bool) {
         mbox = true;
     }
     (bytes, mbox)
-}
-
-/// `type/subtype` of a Content-Type value.
-pub(super) fn essence(content_type: &[u8]) -> &[u8] {
-    let end = memchr::memchr2(b';', b'(', content_type).unwrap_or(content_type.len());
-    content_type[..end].trim_ascii()
-}
-
-/// A parameter of a Content-Type or Content-Disposition value (RFC 2045 section 5.1), quoted or not.
-pub(super) fn parameter<'a>(value: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
-    let mut rest = &value[memchr::memchr(b';', value)? + 1..];
-    loop {
-        let equals = memchr::memchr2(b'=', b';', rest)?;
-        if rest[equals] == b';' {
-            rest = &rest[equals + 1..];
-            continue;
-        }
-        let found = rest[..equals]
-            .trim_ascii()
-            .eq_ignore_ascii_case(name.as_bytes());
-        rest = rest[equals + 1..].trim_ascii_start();
-        let (content, len) = match rest.strip_prefix(b"\"") {
-            Some(quoted) => {
-                let (content, len) = unquote(quoted);
-                (content, len + 1)
-            }
-            None => {
-                let len = memchr::memchr(b';', rest).unwrap_or(rest.len());
-                (Cow::Borrowed(rest[..len].trim_ascii()), len)
-            }
-        };
-        if found {
-            return Some(content);
-        }
-        rest = &rest[len..];
-    }
-}
-
-/// The content of a quoted string and its length with the closing quote.
-fn unquote(quoted: &[u8]) -> (Cow<'_, [u8]>, usize) {
-    let end = memchr::memchr2(b'"', b'\\', quoted).unwrap_or(quoted.len());
-    if quoted.get(end) != Some(&b'\\') {
-        return (
-            Cow::Borrowed(quoted[..end].trim_ascii()),
-            (end + 1).min(quoted.len()),
-        );
-    }
-    let mut out = Vec::new();
-    let mut at = 0;
-    while let Some(&byte) = quoted.get(at) {
-        at += 1;
-        match byte {
-            b'"' => break,
-            b'\\' => {
-                out.extend(quoted.get(at));
-                at += 1;
-            }
-            _ => out.push(byte),
-        }
-    }
-    (Cow::Owned(out), at.min(quoted.len()))
 }
 
 /// Whether a boundary line stands at `at`: where the next part starts, and whether it closes the multipart.

@@ -2,6 +2,7 @@
 //! input: it never panics, and its work and memory are bounded by the input's size.
 
 mod arf;
+mod content_type;
 mod date;
 pub mod defects;
 mod fields;

@@ -1,7 +1,8 @@
 //! The enclosed message: its header block for attribution, and the few facts that identify it. The part may be
 //! whole (message/rfc822), headers only (text/rfc822-headers), encoded against the rules, or redacted away.
 
-use super::mime::{Entity, Kind, Part, skip_mbox};
+use super::content_type::Kind;
+use super::mime::{Entity, Part, skip_mbox};
 use super::{date, defects as d, text};
 use crate::domain::headers::{Fields, HeaderBlock};
 use crate::domain::report::{Original, Reading};
@@ -9,11 +10,18 @@ use std::borrow::Cow;
 
 /// Takes the enclosed message out of its part.
 pub(super) fn read<'a>(part: &Part<'a>, reading: &mut Reading<'a>) {
+    let only_headers = part.kind == Kind::Headers;
+    let own = ["Received", "From", "Message-ID"];
+    if own.iter().any(|name| part.entity.field(name).is_some()) {
+        // No empty line between the part's headers and the message's: they are one block.
+        reading.defect(d::NO_BLANK_LINE);
+        take(part.entity.head, only_headers, reading);
+        return;
+    }
     let (bytes, encoded) = part.entity.decoded();
     if encoded {
         reading.defect(d::ORIGINAL_ENCODED);
     }
-    let only_headers = part.kind == Kind::Headers;
     match bytes {
         Cow::Borrowed(bytes) => take(bytes, only_headers, reading),
         Cow::Owned(bytes) => take_owned(&bytes, only_headers, reading),

@@ -20,6 +20,17 @@ pub(super) enum Hop {
     Unclear,
 }
 
+impl Hop {
+    /// Whether the message stayed with the receiver: on one host, in one domain or in a private network.
+    pub fn is_inside(&self) -> bool {
+        match self {
+            Self::Local => true,
+            Self::From { ip, inside } => *inside || !is_public(*ip),
+            Self::Unclear => false,
+        }
+    }
+}
+
 /// Reads one unfolded value.
 pub(super) fn hop(value: &str) -> Hop {
     let value = value.trim();
@@ -74,6 +85,29 @@ fn same_house(a: &str, b: &str) -> bool {
             a1.eq_ignore_ascii_case(b1) && a2.eq_ignore_ascii_case(b2)
         }
         _ => false,
+    }
+}
+
+/// Whether an address can be somebody else's on the Internet (RFC 6890). The documentation networks pass.
+pub(super) fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_broadcast()
+                || shared)
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || ip.is_multicast())
+        }
     }
 }
 

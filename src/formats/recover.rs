@@ -1,7 +1,7 @@
 //! What the machine-readable part does not say, recovered from the enclosed message: Microsoft states nothing
-//! but the type, Zoho and AOL no addresses. Only headers that the reporter's own servers wrote count, which
-//! are those above the first `Received`, and each recovered field says where it is from. A wrong address is
-//! worse than none.
+//! but the type, Zoho and AOL no addresses. Only headers that the reporter's own servers wrote count, which are
+//! those above the hop where the message came in from outside, and each recovered field says where it is from.
+//! A wrong address is worse than none.
 
 use super::received::{self, Hop};
 use super::{date, text};
@@ -33,8 +33,9 @@ struct Clues<'h> {
     received: Vec<&'h [u8]>,
     spf: Option<&'h [u8]>,
     authentication: Option<&'h [u8]>,
-    originating_ip: Option<(&'h [u8], bool)>,
-    by_filter: bool,
+    originating_ip: Option<&'h [u8]>,
+    /// Whether the hop from outside has been passed: what is below is the sender's word.
+    outside: bool,
     class: Option<&'h [u8]>,
     date: Option<&'h [u8]>,
 }
@@ -66,26 +67,28 @@ impl<'h> Clues<'h> {
 
     fn take(&mut self, name: &'h [u8], value: &'h [u8]) {
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
-        let above = self.received.is_empty();
+        let above = !self.outside;
         if is("Received") {
             if self.received.len() < MOST_HOPS {
                 self.received.push(value);
+                self.outside |= !received::hop(&plain(value)).is_inside();
+            } else {
+                self.outside = true;
             }
-        } else if is("Return-Path") {
+        } else if is("Return-Path") && above {
             self.return_path.get_or_insert(value);
         } else if is("Received-SPF") && above {
             self.spf.get_or_insert(value);
         } else if is("Authentication-Results") && above {
             self.authentication.get_or_insert(value);
-        } else if is("X-Originating-IP") {
-            self.originating_ip.get_or_insert((value, above));
-        } else if is("X-Spampanel-Domain") || is("X-SpamExperts-Domain") {
-            self.by_filter = true;
+        } else if is("X-Originating-IP") && above {
+            self.originating_ip.get_or_insert(value);
         } else if is("X-Spampanel-Outgoing-Class") || is("X-SpamExperts-Outgoing-Class") {
             self.class.get_or_insert(value);
         } else if is("Date") {
             self.date.get_or_insert(value);
         } else if let Some(rank) = RECIPIENT.iter().position(|(wanted, _)| is(wanted))
+            && above
             && self.recipient.is_none_or(|(best, _)| rank < best)
         {
             self.recipient = Some((rank, value));
@@ -200,15 +203,11 @@ fn recipient(clues: &Clues<'_>, newest: Option<&str>) -> Option<(String, &'stati
 }
 
 fn source_ip(clues: &Clues<'_>) -> Option<(IpAddr, &'static str)> {
-    if let Some((raw, above)) = clues.originating_ip
-        && (above || clues.by_filter)
-        && let Some(ip) = text::address(&plain(raw)).filter(|ip| clues.by_filter || is_public(*ip))
-    {
+    let public = |word: &str| text::address(word).filter(|ip| received::is_public(*ip));
+    if let Some(ip) = clues.originating_ip.and_then(|raw| public(&plain(raw))) {
         return Some((ip, "X-Originating-IP of the enclosed message"));
     }
-    let stated = |raw: Option<&[u8]>, key| {
-        text::address(parameter(&plain(raw?), key)?).filter(|ip| is_public(*ip))
-    };
+    let stated = |raw: Option<&[u8]>, key| public(parameter(&plain(raw?), key)?);
     if let Some(ip) = stated(clues.spf, "client-ip=") {
         return Some((ip, "client-ip of the enclosed Received-SPF"));
     }
@@ -217,10 +216,9 @@ fn source_ip(clues: &Clues<'_>) -> Option<(IpAddr, &'static str)> {
     }
     for raw in &clues.received {
         match received::hop(&plain(raw)) {
-            Hop::Local => {}
-            Hop::From { ip, inside } if inside || !is_public(ip) => {}
+            hop if hop.is_inside() => {}
             Hop::From { ip, .. } => return Some((ip, "Received chain of the enclosed message")),
-            Hop::Unclear => return None,
+            _ => return None,
         }
     }
     None
@@ -245,27 +243,4 @@ fn is_mailbox(address: &str) -> bool {
         && !address
             .chars()
             .any(|c| c.is_whitespace() || "<>".contains(c))
-}
-
-/// Whether an address can be somebody else's on the Internet (RFC 6890). The documentation networks pass.
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
-            !(ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-                || ip.is_broadcast()
-                || shared)
-        }
-        IpAddr::V6(ip) => {
-            !(ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local()
-                || ip.is_multicast())
-        }
-    }
 }

@@ -1,7 +1,8 @@
 //! X-ARF 0.1 and 0.2: a text part of YAML beside the text for people, marked by an `X-ARF` or `X-XARF` header.
 //! Blocklist.de, clean-mx and Netcraft write flat `Key: value` lines only, so that is what is read.
 
-use super::mime::{Kind, Message};
+use super::content_type::Kind;
+use super::mime::Message;
 use super::recover::{self, derived};
 use super::{date, defects as d, fields, original, text};
 use crate::domain::feedback::FeedbackType;

@@ -1,7 +1,8 @@
 //! XARF as JSON: version 2 and 3 (`ReporterInfo`, `Report`) and version 4 (flat, `xarf_version`), as an
 //! attachment, beside a feedback part with Feedback-Type xarf (RFC 9477 lets a sender ask for it), or alone.
 
-use super::mime::{Kind, Message, Part, parameter};
+use super::content_type::{Kind, parameter};
+use super::mime::{Message, Part};
 use super::recover::{self, derived};
 use super::x_arf::feedback_type;
 use super::{date, defects as d, fields, original, text};
