@@ -4,6 +4,7 @@
 mod concurrency;
 mod filing;
 mod orders;
+mod speed;
 mod statements;
 
 use crate::support::postgres;
