@@ -209,6 +209,11 @@ async fn the_window_slides(place: Place) {
     // Filed late, but received while the first ones were still in the window.
     let late = store.file(&[filing("bob", 5, 3599)], &p).await.unwrap();
     assert_eq!(openers(&late), [0]);
+    // The same within one batch.
+    let mut batch = filings("eve", 1..3);
+    batch.push(filing("eve", 3, 9000));
+    batch.push(filing("eve", 4, 3000));
+    assert_eq!(openers(&store.file(&batch, &p).await.unwrap()), [3]);
 }
 
 async fn one_open_incident_an_identity(place: Place) {
