@@ -119,7 +119,14 @@ fn load(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 /// The card for people.
 fn card(out: &mut impl Write, file: &str, reading: &Reading<'_>) -> std::io::Result<()> {
-    writeln!(out, "{}: {}", shown(file), title(reading.format))?;
+    let kind = reading.kind.map_or("", |kind| kind.as_str());
+    let more = if kind.is_empty() { "" } else { ": " };
+    writeln!(
+        out,
+        "{}: {}{more}{kind}",
+        shown(file),
+        title(reading.format)
+    )?;
     let value = serde_json::to_value(&reading.report).unwrap_or_default();
     let rows = NAMED
         .iter()
@@ -150,6 +157,9 @@ fn card(out: &mut impl Write, file: &str, reading: &Reading<'_>) -> std::io::Res
             }
         }
     }
+    if !reading.redacted.is_empty() {
+        writeln!(out, "  redacted: {}", reading.redacted.join(", "))?;
+    }
     if !reading.defects.is_empty() {
         let codes: Vec<_> = reading.defects.iter().map(|Defect(code)| *code).collect();
         writeln!(out, "  defects: {}", codes.join(", "))?;
@@ -163,6 +173,8 @@ fn title(format: Format) -> &'static str {
         Format::Jmrp => "abuse report (Microsoft JMRP, before ARF)",
         Format::Xarf => "abuse report (XARF)",
         Format::XArf => "abuse report (X-ARF)",
+        Format::SpamCop => "abuse report (SpamCop's text)",
+        Format::Webhook => "abuse report (webhook event)",
         Format::None => "no report; kept for people to read",
     }
 }

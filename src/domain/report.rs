@@ -24,6 +24,12 @@ pub enum Format {
     /// X-ARF 0.1 and 0.2: YAML.
     #[serde(rename = "x-arf")]
     XArf,
+    /// SpamCop's plain text.
+    #[serde(rename = "spamcop")]
+    SpamCop,
+    /// A sending service's event as JSON.
+    #[serde(rename = "webhook")]
+    Webhook,
     /// Not a report: human mail, bounces, anything else. Kept all the same.
     #[serde(rename = "none")]
     None,
@@ -37,7 +43,51 @@ impl Format {
             Self::Jmrp => "jmrp",
             Self::Xarf => "xarf",
             Self::XArf => "x-arf",
+            Self::SpamCop => "spamcop",
+            Self::Webhook => "webhook",
             Self::None => "none",
+        }
+    }
+}
+
+/// What a message is that is no report, or none that may count. Absent: anything else, people's mail above all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MessageKind {
+    /// A bounce (RFC 3464 or older).
+    Bounce,
+    /// An answer that no person wrote (RFC 3834), or a receipt.
+    AutoReply,
+    /// Administrative mail of a feedback loop.
+    #[serde(rename = "feedback-loop-admin")]
+    LoopAdmin,
+    /// A message sent on as an attachment.
+    Forward,
+    /// A message pasted into a text; low confidence.
+    InlineForward,
+    /// A report inside another message: the feed's proof does not reach it.
+    ForwardedReport,
+    /// A request to be taken off a list.
+    Unsubscribe,
+    /// A DMARC failure told in prose.
+    DmarcProse,
+    /// A sending service's event that is no complaint.
+    Event,
+}
+
+impl MessageKind {
+    /// The stable name, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bounce => "bounce",
+            Self::AutoReply => "auto-reply",
+            Self::LoopAdmin => "feedback-loop-admin",
+            Self::Forward => "forward",
+            Self::InlineForward => "inline-forward",
+            Self::ForwardedReport => "forwarded-report",
+            Self::Unsubscribe => "unsubscribe",
+            Self::DmarcProse => "dmarc-prose",
+            Self::Event => "event",
         }
     }
 }
@@ -143,6 +193,9 @@ pub struct Defect(pub &'static str);
 pub struct Reading<'a> {
     /// The format that was recognised.
     pub format: Format,
+    /// What it is beside that, for what may not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<MessageKind>,
     /// The feedback part's fields. Empty where there is none.
     pub report: Report,
     /// The enclosed message, where there is one.
@@ -152,6 +205,9 @@ pub struct Reading<'a> {
     pub headers: HeaderBlock<'a>,
     /// Field (RFC 5965 name in snake_case) -> where its value was recovered from.
     pub derived: BTreeMap<&'static str, String>,
+    /// Fields whose value hides a person: a digest, a mask, a token of RFC 6590. Equal tokens are equal persons.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redacted: Vec<&'static str>,
     /// What was wrong with the report, in order of discovery, each once.
     pub defects: Vec<Defect>,
 }
@@ -161,11 +217,21 @@ impl Reading<'_> {
     pub fn none() -> Self {
         Self {
             format: Format::None,
+            kind: None,
             report: Report::default(),
             original: None,
             headers: HeaderBlock::default(),
             derived: BTreeMap::new(),
+            redacted: Vec::new(),
             defects: Vec::new(),
+        }
+    }
+
+    /// A reading of a message of that kind, which is no report.
+    pub fn of_kind(kind: MessageKind) -> Self {
+        Self {
+            kind: Some(kind),
+            ..Self::none()
         }
     }
 

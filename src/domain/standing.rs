@@ -4,7 +4,7 @@
 use super::attribution::Attribution;
 use super::feed::Feed;
 use super::feedback::FeedbackType;
-use super::report::{Format, Reading};
+use super::report::{Format, MessageKind, Reading};
 use serde::{Deserialize, Serialize};
 
 /// Whether and why a report counts.
@@ -59,6 +59,8 @@ pub fn judge(reading: &Reading<'_>, feed: Option<&Feed>, attribution: &Attributi
     if reading.format == Format::None {
         return Standing::NotAReport;
     }
+    // What a proven feed sends on was not written by it.
+    let feed = feed.filter(|_| reading.kind != Some(MessageKind::ForwardedReport));
     let Some(feed) = feed else {
         return Standing::Unproven;
     };
@@ -74,13 +76,27 @@ pub fn judge(reading: &Reading<'_>, feed: Option<&Feed>, attribution: &Attributi
     }
 }
 
-/// The type that a report is judged by.
+/// The type that a report is judged by. A feedback part that only points at a XARF document (RFC 9477)
+/// is judged by the document: spam is abuse, all else `other`.
 pub fn feedback_type(reading: &Reading<'_>) -> FeedbackType {
-    reading
-        .report
-        .feedback_type
-        .clone()
-        .unwrap_or(FeedbackType::Other)
+    match &reading.report.feedback_type {
+        None => FeedbackType::Other,
+        Some(FeedbackType::Unknown(name)) if name == "xarf" && reading.format == Format::Xarf => {
+            let says = |names: [&str; 2], word: &str| {
+                let mut values = names
+                    .iter()
+                    .filter_map(|name| reading.report.extensions.get(*name)?.first());
+                values.any(|value| value.eq_ignore_ascii_case(word))
+            };
+            let class = ["report_class", "category"];
+            let mail = says(class, "activity") || says(class, "messaging");
+            match mail && says(["report_type", "type"], "spam") {
+                true => FeedbackType::Abuse,
+                false => FeedbackType::Other,
+            }
+        }
+        Some(kind) => kind.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +153,42 @@ mod tests {
                 got, want,
                 "{format:?} {kind:?} proven={proven} named={named}"
             );
+        }
+    }
+
+    #[test]
+    fn a_forwarded_report_is_nobodys() {
+        let feed = Feed {
+            name: "f".into(),
+            proofs: vec![Proof::Recipient(vec!["a@b".into()])],
+            demand: Demand::All,
+            weight: 1,
+            weights: Default::default(),
+        };
+        let nobody = Attribution::Unattributed {
+            reason: Reason::NothingMatched,
+            outgoing_user: None,
+        };
+        let mut reading = Reading::of_kind(MessageKind::ForwardedReport);
+        reading.format = Format::Arf;
+        reading.report.feedback_type = Some(FeedbackType::Abuse);
+        assert_eq!(judge(&reading, Some(&feed), &nobody), Standing::Unproven);
+    }
+
+    #[test]
+    fn a_pointer_to_xarf_is_judged_by_the_document() {
+        let mut reading = Reading::none();
+        reading.format = Format::Xarf;
+        reading.report.feedback_type = Some(FeedbackType::from("xarf"));
+        for (class, kind, want) in [
+            ("Activity", "Spam", FeedbackType::Abuse),
+            ("Activity", "LoginAttack", FeedbackType::Other),
+            ("Content", "Spam", FeedbackType::Other),
+        ] {
+            let all = &mut reading.report.extensions;
+            all.insert("report_class".into(), vec![class.into()]);
+            all.insert("report_type".into(), vec![kind.into()]);
+            assert_eq!(feedback_type(&reading), want, "{class} {kind}");
         }
     }
 }

@@ -6,6 +6,7 @@ use super::mime::{Entity, Message, Part};
 use super::recover::{self, derived};
 use super::{defects as d, fields, original};
 use crate::domain::feedback::FeedbackType;
+use crate::domain::headers::Fields;
 use crate::domain::report::{Format, Reading};
 use std::borrow::Cow;
 
@@ -14,9 +15,11 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     let declared = is_declared(message);
     let (feedback, typed) = match message.part(&[Kind::Feedback]) {
         Some(part) => (Some(part), true),
-        None if declared => (untyped(message), false),
-        None => return None,
+        None => (untyped(message, declared), false),
     };
+    if feedback.is_none() && !declared {
+        return None;
+    }
     let enclosed = enclosed(message, feedback.as_ref());
     if feedback.is_none() && enclosed.is_none() {
         return None;
@@ -39,6 +42,7 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     }
     match &enclosed {
         Some(part) => {
+            order(message, feedback.as_ref(), part, &mut reading);
             if !part.kind.is_message() {
                 reading.defect(d::ORIGINAL_PART_TYPE);
             }
@@ -48,6 +52,24 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     }
     recover::all(&mut reading);
     Some(reading)
+}
+
+/// The order of the parts (RFC 5965 section 2), and parts beyond the three.
+fn order(
+    message: &Message<'_>,
+    feedback: Option<&Part<'_>>,
+    enclosed: &Part<'_>,
+    reading: &mut Reading<'_>,
+) {
+    let at = |part: &Part<'_>| message.position(part);
+    let late_text = message.parts.first().is_some_and(|p| p.kind != Kind::Text)
+        && message.parts.iter().any(|p| p.kind == Kind::Text);
+    if late_text && enclosed.kind != Kind::Text || feedback.is_some_and(|f| at(f) > at(enclosed)) {
+        reading.defect(d::PART_ORDER);
+    }
+    if message.parts.len() > 3 {
+        reading.defect(d::EXTRA_PARTS);
+    }
 }
 
 /// Whether the whole says that it is a feedback report.
@@ -75,28 +97,49 @@ fn envelope(message: &Message<'_>, declared: bool, reading: &mut Reading<'_>) {
     }
 }
 
-/// In a declared report: a part under a wrong type whose content is feedback fields.
-fn untyped<'a>(message: &Message<'a>) -> Option<Part<'a>> {
+/// A part under a wrong type whose content is feedback fields. In a message that does not say it is a report
+/// they must be unmistakable: the type, two more fields, and an enclosed message.
+fn untyped<'a>(message: &Message<'a>, declared: bool) -> Option<Part<'a>> {
+    if !declared && message.part(&[Kind::Message, Kind::Headers]).is_none() {
+        return None;
+    }
     message
         .parts
         .iter()
         .filter(|part| matches!(part.kind, Kind::Text | Kind::Other))
+        .take(8)
         .find(|part| {
-            let start = part.entity.body.trim_ascii_start();
-            ["feedback-type:", "user-agent:", "version:"]
-                .iter()
-                .any(|name| starts_with(start, name))
+            let body = part.entity.peek();
+            let start = body.trim_ascii_start();
+            let names = ["feedback-type:", "user-agent:", "version:", "source-ip:"];
+            names.iter().any(|name| starts_with(start, name))
+                && (declared || unmistakable(&start[..start.len().min(4_096)]))
         })
         .copied()
+}
+
+/// Whether a text holds Feedback-Type and two more fields of RFC 5965.
+fn unmistakable(text: &[u8]) -> bool {
+    let mut kind = false;
+    let mut others = 0;
+    for (name, _) in Fields::new(text) {
+        let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
+        kind |= is(b"feedback-type");
+        others += u32::from(
+            is(b"user-agent")
+                || is(b"version")
+                || is(b"source-ip")
+                || is(b"arrival-date")
+                || starts_with(name, "original-"),
+        );
+    }
+    kind && others >= 2
 }
 
 /// The enclosed message: by its type, best after the machine-readable part, or else a text that follows it
 /// and starts like a message.
 fn enclosed<'a>(message: &Message<'a>, feedback: Option<&Part<'a>>) -> Option<Part<'a>> {
-    let at = feedback.and_then(|feedback| {
-        let same = |part: &Part<'_>| std::ptr::eq(part.entity.head, feedback.entity.head);
-        message.parts.iter().position(same)
-    });
+    let at = feedback.and_then(|feedback| message.position(feedback));
     let after = at.map_or(0, |at| at + 1);
     let (before, after) = message.parts.split_at(after);
     let is_message = |part: &&Part<'_>| part.kind.is_message();
@@ -105,16 +148,22 @@ fn enclosed<'a>(message: &Message<'a>, feedback: Option<&Part<'a>>) -> Option<Pa
         return Some(*part);
     }
     let next = after.first().filter(|_| at.is_some())?;
-    let start = next.entity.body.trim_ascii_start();
-    let looks = [
-        "Received:",
-        "Return-Path:",
-        "From:",
-        "Message-ID:",
-        "Delivered-To:",
-    ]
-    .iter()
-    .any(|field| starts_with(start, field));
+    if next.kind == Kind::Json {
+        return Some(*next);
+    }
+    let body = next.entity.peek();
+    let start = body.trim_ascii_start();
+    let redacted = starts_with(start, "redacted") && start.trim_ascii().len() < 40;
+    let looks = redacted
+        || [
+            "Received:",
+            "Return-Path:",
+            "From:",
+            "Message-ID:",
+            "Delivered-To:",
+        ]
+        .iter()
+        .any(|field| starts_with(start, field));
     (next.kind == Kind::Text && looks).then_some(*next)
 }
 
@@ -147,7 +196,7 @@ fn feedback_fields(part: &Part<'_>, reading: &mut Reading<'_>) {
 /// A part's head without the headers that are MIME's own.
 fn without_mime_headers(head: &[u8]) -> Vec<u8> {
     let mut rest = Vec::new();
-    for (name, value) in crate::domain::headers::Fields::new(head) {
+    for (name, value) in Fields::new(head) {
         let mime = starts_with(name, "content-") || name.eq_ignore_ascii_case(b"mime-version");
         if !mime && !name.is_empty() {
             rest.extend_from_slice(name);

@@ -7,23 +7,97 @@ const MONTHS: [&[u8; 3]; 12] = [
     b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
 ];
 
-/// Reads a date in either form. None for what is not one.
+/// Reads a date in any form seen: RFC 5322, RFC 3339 and its relatives, ctime, seconds since 1970. None for what
+/// is not one.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    if text.as_bytes().get(4) == Some(&b'-') {
-        return text.parse().ok();
+    let text = text.trim().trim_matches(['"', '\'', '<', '>']);
+    if matches!(text.as_bytes().get(4), Some(b'-' | b'/')) {
+        return text.parse().ok().or_else(|| iso(text));
+    }
+    if text.len() > 8 && text.bytes().all(|b| b.is_ascii_digit()) {
+        let number: i64 = text.parse().ok()?;
+        let milliseconds = number > 99_999_999_999;
+        return Timestamp::from_second(if milliseconds { number / 1_000 } else { number }).ok();
     }
     let mut words = text
         .split(|c: char| c.is_ascii_whitespace() || c == ',')
-        .filter(|word| !word.is_empty());
+        .filter(|word| !word.is_empty())
+        .peekable();
     let mut word = words.next()?;
-    if word.bytes().all(|b| b.is_ascii_alphabetic()) {
+    let is_name = |word: &str| word.bytes().all(|b| b.is_ascii_alphabetic());
+    if is_name(word) {
+        if words.peek().is_some_and(|next| is_name(next)) {
+            return ctime(words);
+        }
         word = words.next()?; // the day of the week
     }
-    let day: i8 = word.parse().ok()?;
+    if let Some((day, rest)) = word.split_once('-') {
+        let (month, year) = rest.split_once('-')?; // 03-Mar-2026, as IMAP writes it
+        return timestamp(
+            self::year(year)?,
+            self::month(month)?,
+            day.parse().ok()?,
+            words,
+        );
+    }
+    let (month, year) = (words.next()?, words.next()?);
+    timestamp(
+        self::year(year)?,
+        self::month(month)?,
+        word.parse().ok()?,
+        words,
+    )
+}
+
+/// Whether a date that [`parse`] takes is a day without a time.
+pub(super) fn is_day_only(text: &str) -> bool {
+    !text.contains(':') && !text.trim().bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `2026-03-03`, `2026/03/03 09:00:05 +0100`, with any of the zones.
+fn iso(text: &str) -> Option<Timestamp> {
+    let day = text.get(..10)?;
+    let mut numbers = day.split(['-', '/']).map(|n| n.parse::<i16>().ok());
+    let (year, month, day) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    let rest = text.get(10..)?.trim_start_matches(['T', 't', ' ']);
+    // 09:00:05.123+01:00: fractions go, and the zone becomes a word of its own.
+    let clock_end = rest
+        .find(|c: char| !c.is_ascii_digit() && c != ':')
+        .unwrap_or(rest.len());
+    let (clock, zone) = rest.split_at(clock_end);
+    let zone = zone.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
+    let words = [clock, zone.trim()];
+    let words = words.into_iter().filter(|word| !word.is_empty());
+    timestamp(
+        year,
+        i8::try_from(month).ok()?,
+        i8::try_from(day).ok()?,
+        words,
+    )
+}
+
+/// `Tue Mar  3 09:00:05 2026`, also with a zone before the year; the day of the week is gone already.
+fn ctime<'w>(mut words: impl Iterator<Item = &'w str>) -> Option<Timestamp> {
     let month = month(words.next()?)?;
-    let year = year(words.next()?)?;
-    let (hour, minute, second) = clock(words.next()?)?;
+    let day = words.next()?.parse().ok()?;
+    let clock = words.next()?;
+    let (first, second) = (words.next()?, words.next());
+    let (zone, year) = match (year(first), second) {
+        (Some(year), zone) => (zone.unwrap_or("UTC"), year),
+        (None, Some(second)) => (first, self::year(second)?),
+        (None, None) => return None,
+    };
+    timestamp(year, month, day, [clock, zone].into_iter())
+}
+
+/// Puts a day together with the words after it: a time and a zone, midnight and UTC where they are absent.
+fn timestamp<'w>(
+    year: i16,
+    month: i8,
+    day: i8,
+    mut words: impl Iterator<Item = &'w str>,
+) -> Option<Timestamp> {
+    let (hour, minute, second) = words.next().map_or(Some((0, 0, 0)), clock)?;
     let date = Date::new(year, month, day).ok()?;
     let days = date
         .since(Date::constant(1970, 1, 1))
@@ -78,6 +152,9 @@ fn zone(word: &str) -> i64 {
     match word.as_bytes().first() {
         Some(b'+') => digits(1, &word[1..]),
         Some(b'-') => digits(-1, &word[1..]),
+        Some(b'G' | b'U') if word.len() > 4 => {
+            zone(word.trim_start_matches(['G', 'M', 'T', 'U', 'C']))
+        }
         _ => {
             let hours = match word.to_ascii_uppercase().as_str() {
                 "EDT" => -4,
@@ -109,6 +186,17 @@ mod tests {
             ("8 Oct 2011 20:15:58 +0000 (GMT)", "2011-10-08T20:15:58Z"),
             ("Tue, 5 Oct 21 06:36 +02:00", "2021-10-05T04:36:00Z"),
             ("2020-04-21T10:25:47+02:00", "2020-04-21T08:25:47Z"),
+            ("2026-03-03", "2026-03-03T00:00:00Z"),
+            ("2026-03-03 09:00:05", "2026-03-03T09:00:05Z"),
+            ("2026-03-03T09:00:05.5", "2026-03-03T09:00:05Z"),
+            ("2026/03/03 09:00:05 +0100", "2026-03-03T08:00:05Z"),
+            ("2026-03-03 09:00:05 UTC", "2026-03-03T09:00:05Z"),
+            ("3 Mar 2026", "2026-03-03T00:00:00Z"),
+            ("Tue Mar  3 09:00:05 2026", "2026-03-03T09:00:05Z"),
+            ("Tue Mar  3 09:00:05 CET 2026", "2026-03-03T08:00:05Z"),
+            ("03-Mar-2026 09:00:05 +0000", "2026-03-03T09:00:05Z"),
+            ("1772528405", "2026-03-03T09:00:05Z"),
+            ("Tue, 03 Mar 2026 09:00:05 GMT+0100", "2026-03-03T08:00:05Z"),
             ("Sat, 31 Dec 2016 23:59:60 GMT", "2016-12-31T23:59:59Z"),
         ] {
             assert_eq!(parse(text).map(|t| t.to_string()).as_deref(), Some(want));
@@ -117,7 +205,8 @@ mod tests {
             "",
             "redacted",
             "Tue, 31 Feb 2020 00:00:00 +0000",
-            "1 Jan 2020",
+            "2020-13-01",
+            "Tue Mar",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -85,6 +85,42 @@ codes! {
     BAD_SOURCE_PORT = "malformed-source-port";
     /// Incidents that is no number (RFC 5965 section 3.2).
     BAD_INCIDENTS = "malformed-incidents";
+    /// All fields share one line.
+    ONE_LINE = "fields-on-one-line";
+    /// YAML's lists or document line among the fields.
+    YAML_STYLE = "yaml-style";
+    /// A value in quotes: `Version: "1"`.
+    QUOTED_VALUE = "quoted-value";
+    /// `Feedback-Agent` for User-Agent.
+    FEEDBACK_AGENT = "feedback-agent";
+    /// A day without a time (RFC 5322 section 3.3); it counts from midnight, UTC.
+    DATE_ONLY = "date-only";
+    /// Names, comments or tags around an address (RFC 5321 section 4.1.2 has none).
+    DISPLAY_NAME = "display-name";
+    /// Several recipients in one field (RFC 5965 section 3.2: one a field).
+    RECIPIENT_LIST = "recipient-list";
+    /// More Incidents than 32 bits hold (RFC 5965 section 3.2); cut to that.
+    INCIDENTS_CUT = "incidents-cut";
+    /// The parts in another order than text, machine-readable part, enclosed message (RFC 5965 section 2).
+    PART_ORDER = "part-order";
+    /// More parts than the three of RFC 5965 section 2: a list's footer, an attachment.
+    EXTRA_PARTS = "extra-parts";
+    /// Line ends of more than one kind.
+    MIXED_LINE_ENDS = "mixed-line-ends";
+    /// The enclosed message is a JSON object of its headers.
+    ORIGINAL_AS_JSON = "original-as-json";
+    /// The report came inside another message; nobody's proof reaches it.
+    FORWARDED_REPORT = "forwarded-report";
+    /// Trusted headers of the enclosed message name different sources; the precedence decided.
+    CONFLICTING_CLUES = "conflicting-clues";
+    /// A XARF document without a member that its version demands.
+    XARF_INCOMPLETE = "xarf-incomplete";
+    /// A XARF class or type outside its version's list.
+    XARF_UNKNOWN_CLASS = "xarf-unknown-class";
+    /// Several events in one webhook call; the first complaint counts.
+    MORE_EVENTS = "more-events";
+    /// A header block longer than is looked at.
+    HEADERS_CUT = "headers-cut";
     /// NUL bytes, taken out.
     NUL = "nul-byte";
     /// Bytes that are not UTF-8, replaced.

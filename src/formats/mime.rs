@@ -3,7 +3,7 @@
 //! any line end, mbox lines, lost boundaries, nested multiparts.
 
 use super::content_type::{Kind, essence, parameter};
-use super::defects as d;
+use super::{defects as d, text};
 use crate::domain::headers::{Fields, line_end};
 use mail_parser::decoders::{base64::base64_decode, quoted_printable::quoted_printable_decode};
 use memchr::memmem;
@@ -14,6 +14,15 @@ const MOST_PARTS: usize = 100;
 /// Multiparts inside each other.
 const DEEPEST: usize = 6;
 
+/// Bytes of a header block that are looked at.
+pub(super) const LONGEST_HEAD: usize = 1 << 20;
+/// Bytes of a body that are decoded to be read: fields, or an enclosed message's headers.
+const MOST_DECODED: usize = 2 << 20;
+/// Bytes of a body that are decoded to see what it is.
+const PEEK: usize = 8 << 10;
+/// mbox lines skipped.
+const MOST_MBOX_LINES: usize = 100;
+
 /// A message or a part: headers, and what follows the empty line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entity<'a> {
@@ -22,10 +31,14 @@ pub(super) struct Entity<'a> {
 }
 
 impl<'a> Entity<'a> {
-    /// Splits at the first empty line; without one everything is header.
+    /// Splits at the first empty line; without one everything is header, as far as headers go.
     pub fn new(bytes: &'a [u8]) -> Self {
         let mut at = 0;
         while at < bytes.len() {
+            if at > LONGEST_HEAD {
+                let (head, body) = bytes.split_at(LONGEST_HEAD);
+                return Self { head, body };
+            }
             if matches!(bytes[at], b'\r' | b'\n') {
                 let (head, rest) = bytes.split_at(at);
                 return Self {
@@ -48,14 +61,28 @@ impl<'a> Entity<'a> {
             .map(|(_, value)| value.trim_ascii())
     }
 
-    /// The body without its transfer encoding (RFC 2045 section 6). A body that is not what its header says is
-    /// taken as it is. The flag tells whether something was decoded.
+    /// The body without its transfer encoding (RFC 2045 section 6), as far as anybody reads. A body that is not
+    /// what its header says is taken as it is. The flag tells whether something was decoded.
     pub fn decoded(&self) -> (Cow<'a, [u8]>, bool) {
+        self.decoded_within(MOST_DECODED)
+    }
+
+    /// The beginning of the decoded body.
+    pub fn peek(&self) -> Cow<'a, [u8]> {
+        self.decoded_within(PEEK).0
+    }
+
+    /// As [`Self::decoded`], from the first `most` bytes of the body where it is encoded.
+    pub fn decoded_within(&self, most: usize) -> (Cow<'a, [u8]>, bool) {
         let encoding = essence(self.field("Content-Transfer-Encoding").unwrap_or_default());
+        let start = &self.body[..self.body.len().min(most)];
+        let cut = start.len() < self.body.len();
         let decoded = if encoding.eq_ignore_ascii_case(b"base64") {
-            base64_decode(self.body).filter(|bytes| !bytes.is_empty())
+            let start = if cut { whole_quanta(start) } else { start };
+            base64_decode(start).filter(|bytes| !bytes.is_empty())
         } else if encoding.eq_ignore_ascii_case(b"quoted-printable") {
-            quoted_printable_decode(self.body)
+            let end = memchr::memrchr(b'\n', start).filter(|_| cut);
+            quoted_printable_decode(&start[..end.unwrap_or(start.len())])
         } else {
             None
         };
@@ -64,6 +91,17 @@ impl<'a> Entity<'a> {
             None => (Cow::Borrowed(self.body), false),
         }
     }
+}
+
+/// As much of base64 text as decodes to whole bytes.
+fn whole_quanta(text: &[u8]) -> &[u8] {
+    let spare = text.iter().filter(|b| !b.is_ascii_whitespace()).count() % 4;
+    let mut text = text;
+    for _ in 0..spare {
+        text = text.trim_ascii_end();
+        text = &text[..text.len().saturating_sub(1)];
+    }
+    text
 }
 
 /// A leaf of the tree.
@@ -95,6 +133,11 @@ impl<'a> Message<'a> {
         let top = Entity::new(bytes);
         if memchr::memchr(b'\n', top.head).is_none() && top.head.contains(&b'\r') {
             defects.push(d::LONE_CR);
+        } else if mixed_line_ends(top.head) {
+            defects.push(d::MIXED_LINE_ENDS);
+        }
+        if top.head.len() >= LONGEST_HEAD {
+            defects.push(d::HEADERS_CUT);
         }
         let content_type = top.field("Content-Type").unwrap_or_default();
         let mut message = Self {
@@ -121,6 +164,17 @@ impl<'a> Message<'a> {
             .iter()
             .find(|part| kinds.contains(&part.kind))
             .copied()
+    }
+
+    /// A header of the whole as text, encoded words decoded; empty where it is absent.
+    pub fn text(&self, name: &str) -> String {
+        text::decoded(self.top.field(name).unwrap_or_default(), &mut |_| {})
+    }
+
+    /// Where a part stands among the others.
+    pub fn position(&self, part: &Part<'_>) -> Option<usize> {
+        let same = |other: &Part<'_>| std::ptr::eq(other.entity.head, part.entity.head);
+        self.parts.iter().position(same)
     }
 
     /// Notes a departure, once.
@@ -184,17 +238,23 @@ impl<'a> Message<'a> {
     }
 }
 
+/// Whether a head's lines end in more than one way.
+fn mixed_line_ends(head: &[u8]) -> bool {
+    let crlf = memmem::find_iter(head, b"\r\n").count();
+    let more = |byte| memchr::memchr_iter(byte, head).count() != crlf;
+    crlf > 0 && more(b'\n') || more(b'\r')
+}
+
 /// Skips empty lines and an mbox separator (`From ` or, quoted, `>From `) before the headers.
 pub(super) fn skip_mbox(mut bytes: &[u8]) -> (&[u8], bool) {
-    while matches!(bytes.first(), Some(b'\r' | b'\n')) {
-        bytes = &bytes[1..];
-    }
-    let mut mbox = false;
-    while bytes.starts_with(b"From ") || bytes.starts_with(b">From ") {
+    let text = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n'));
+    bytes = &bytes[text.unwrap_or(bytes.len())..];
+    let mut lines = 0;
+    while lines < MOST_MBOX_LINES && (bytes.starts_with(b"From ") || bytes.starts_with(b">From ")) {
         bytes = &bytes[line_end(bytes)..];
-        mbox = true;
+        lines += 1;
     }
-    (bytes, mbox)
+    (bytes, lines > 0)
 }
 
 /// Whether a boundary line stands at `at`: where the next part starts, and whether it closes the multipart.
@@ -216,7 +276,7 @@ fn delimiter(body: &[u8], at: usize, len: usize) -> Option<(usize, bool)> {
 
 /// The first line that looks like a boundary, for a multipart that does not say its own.
 fn likely_boundary(body: &[u8]) -> Option<&[u8]> {
-    let mut rest = body;
+    let mut rest = &body[..body.len().min(LONGEST_HEAD)];
     while !rest.is_empty() {
         let (line, next) = rest.split_at(line_end(rest));
         let line = line.trim_ascii_end();
@@ -233,3 +293,7 @@ fn without_line_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
+
+#[cfg(test)]
+#[path = "mime_tests.rs"]
+mod tests;

@@ -2,8 +2,8 @@
 //! whole (message/rfc822), headers only (text/rfc822-headers), encoded against the rules, or redacted away.
 
 use super::content_type::Kind;
-use super::mime::{Entity, Part, skip_mbox};
-use super::{date, defects as d, text};
+use super::mime::{Entity, LONGEST_HEAD, Part, skip_mbox};
+use super::{date, defects as d, json_headers, text};
 use crate::domain::headers::{Fields, HeaderBlock};
 use crate::domain::report::{Original, Reading};
 use std::borrow::Cow;
@@ -19,6 +19,14 @@ pub(super) fn read<'a>(part: &Part<'a>, reading: &mut Reading<'a>) {
         return;
     }
     let (bytes, encoded) = part.entity.decoded();
+    if part.kind == Kind::Json {
+        reading.defect(d::ORIGINAL_AS_JSON);
+        let small = bytes.len() <= json_headers::LARGEST;
+        let value = small.then(|| serde_json::from_slice(&bytes).ok()).flatten();
+        let block = value.and_then(|value| json_headers::block(&value));
+        take_owned(&block.unwrap_or_default(), true, reading);
+        return;
+    }
     if encoded {
         reading.defect(d::ORIGINAL_ENCODED);
     }
@@ -45,6 +53,9 @@ fn take<'a>(bytes: &'a [u8], headers_only: bool, reading: &mut Reading<'a>) {
         reading.defect(d::ORIGINAL_MBOX_LINE);
     }
     let head = Entity::new(bytes).head;
+    if head.len() >= LONGEST_HEAD {
+        reading.defect(d::HEADERS_CUT);
+    }
     let mut original = Original {
         headers_only,
         ..Original::default()

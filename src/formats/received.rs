@@ -1,5 +1,6 @@
 //! One `Received` line (RFC 5321 section 4.4) in the shapes of Exim, Postfix, qmail, Exchange and the large
-//! providers: which address handed the message over. The HELO name is the client's to choose and never counts.
+//! providers: which address handed the message over. The HELO name is the client's to choose and never counts:
+//! a hop is inside the house only by the name that the receiver looked up.
 
 use super::text;
 use std::net::IpAddr;
@@ -43,11 +44,12 @@ pub(super) fn hop(value: &str) -> Hop {
         .split_once(" by ")
         .or_else(|| value.split_once("\tby "))
     {
-        Some((from, by)) => (from, by.split_ascii_whitespace().next().unwrap_or_default()),
+        Some((from, by)) => (from, by.split([' ', '\t', ';']).next().unwrap_or_default()),
         None => (value, ""),
     };
     let name = from.split_ascii_whitespace().next().unwrap_or_default();
     let mut found = None;
+    let mut verified = "";
     let mut helo = false;
     for group in from.split('(').skip(1) {
         let group = group.split(')').next().unwrap_or(group);
@@ -56,11 +58,19 @@ pub(super) fn hop(value: &str) -> Hop {
             helo = true;
             continue;
         }
-        found = group
-            .split_ascii_whitespace()
-            .filter_map(text::address)
-            .next_back()
-            .or(found);
+        let mut words = group.split_ascii_whitespace();
+        let Some(ip) = words.clone().filter_map(text::address).next_back() else {
+            continue;
+        };
+        found = Some(ip);
+        verified = match words.next().unwrap_or_default() {
+            _ if group.contains("helo=") => name, // Exim: the looked-up name stands first
+            word if text::address(word).is_none() => word, // Postfix, sendmail: it stands in the comment
+            _ => "",
+        };
+    }
+    if from.contains("may be forged") {
+        verified = "";
     }
     if found.is_none() && helo && name.starts_with('[') {
         found = text::address(name); // Exim: from [192.0.2.1] (helo=...)
@@ -68,22 +78,36 @@ pub(super) fn hop(value: &str) -> Hop {
     match found {
         Some(ip) => Hop::From {
             ip,
-            inside: same_house(name, by),
+            inside: same_house(verified, by) || (is_exchange(ip) && same_house(name, by)),
         },
         None => Hop::Unclear,
     }
 }
 
-/// Whether two host names end in the same two labels.
+/// Whether it is an address of Microsoft's mail clusters, whose hops among themselves state no looked-up name.
+fn is_exchange(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.segments()[0] == 0x2603 && ip.segments()[1] & 0xFF00 == 0x1000)
+}
+
+/// Whether two host names belong to one registered domain: the same last two labels, or three where the second is
+/// a registry's own (`co.uk`).
 fn same_house(a: &str, b: &str) -> bool {
-    fn house(name: &str) -> Option<(&str, &str)> {
-        let mut labels = name.rsplit('.');
-        Some((labels.next()?, labels.next()?))
+    fn house(name: &str) -> Option<&str> {
+        let name = name.trim_end_matches('.');
+        let mut dots = name.rmatch_indices('.').map(|(at, _)| at);
+        let top = dots.next()?;
+        let second = dots.next();
+        let label = &name[second.map_or(0, |at| at + 1)..top];
+        let registry = name.len() - top == 3 && label.len() <= 3;
+        let start = match (registry, second) {
+            (false, second) => second,
+            (true, None) => return None,
+            (true, Some(_)) => dots.next(),
+        };
+        Some(&name[start.map_or(0, |at| at + 1)..])
     }
     match (house(a), house(b)) {
-        (Some((a1, a2)), Some((b1, b2))) => {
-            a1.eq_ignore_ascii_case(b1) && a2.eq_ignore_ascii_case(b2)
-        }
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
         _ => false,
     }
 }
@@ -151,6 +175,22 @@ mod tests {
             ("from [192.0.2.5] by web.example.net via HTTP", Hop::Unclear),
         ] {
             assert_eq!(hop(line), want, "{line}");
+        }
+        for line in [
+            "from x.isp.example (evil.example [192.0.2.6]) by mx.isp.example; date",
+            "from x.isp.example ([192.0.2.6]) by mx.isp.example",
+            "from x.isp.example (192.0.2.6) by mx.isp.example",
+            "from x.isp.example (y.isp.example [192.0.2.6] (may be forged)) by mx.isp.example",
+            "from a.shop.co.uk (a.shop.co.uk [192.0.2.6]) by mx.isp.co.uk",
+        ] {
+            assert_eq!(hop(line), from("192.0.2.6"), "{line}");
+        }
+        for line in [
+            "from x (y.isp.example [192.0.2.6]) by mx.isp.example; date",
+            "from y.isp.co.uk ([192.0.2.6] helo=x) by mx.isp.co.uk",
+            "from a.prod.outlook.com (2603:10a6:1::5) by b.prod.outlook.com (2603:10a6:2::6)",
+        ] {
+            assert!(hop(line).is_inside(), "{line}");
         }
         let inside = hop("from in.example.net (in.example.net [192.0.2.6]) by out.example.net");
         assert!(matches!(inside, Hop::From { inside: true, .. }));

@@ -1,10 +1,31 @@
 //! What the machine-readable part does not say, recovered from the enclosed message: Microsoft states nothing
-//! but the type, Zoho and AOL no addresses. Only headers that the reporter's own servers wrote count, which are
-//! those above the hop where the message came in from outside, and each recovered field says where it is from.
-//! A wrong address is worse than none.
+//! but the type, Zoho and AOL no addresses, Yahoo and mail.ru only some. Each recovered field says where it is
+//! from. A wrong address is worse than none.
+//!
+//! **The trusted boundary.** A header counts only when the reporter's own servers wrote it: those above the
+//! first `Received` that names a host outside their house. Hops on one host, in one domain or from a private
+//! network are the complainant's own, prepended on the way to the mailbox, and passed over; below the boundary
+//! everything is the sender's word. A hop that does not say clearly from where ends the search with nothing.
+//!
+//! **Precedence**, where clues differ; the first that can be read wins, and `conflicting-clues` says so when
+//! trusted headers name different source addresses:
+//!
+//! | field | from best to least |
+//! |---|---|
+//! | any | what the machine-readable part states; for JMRP's `source_ip` the report's Subject |
+//! | `original_mail_from` | Return-Path, Received-SPF (`envelope-from`, `domain of`), Authentication-Results (`smtp.mailfrom`), X-Envelope-From |
+//! | `original_rcpt_to` | X-HmXmrOriginalRecipient, Delivered-To, X-Original-To, Envelope-To, X-Apparently-To, X-Envelope-To, `for` of the newest Received |
+//! | `source_ip` | X-Originating-IP, Received-SPF (`client-ip`, `designates`), Authentication-Results (`sender IP is`, `smtp.remote-ip`, `policy.iprev`), the boundary hop |
+//! | `arrival_date` | newest Received, Date |
+//! | `reported_domain` | `dkim=pass header.d` of Authentication-Results, d= of the newest DKIM-Signature (unverified) |
+//! | `feedback_type` | the filter's Outgoing-Class |
+//!
+//! Of several Received-SPF or Authentication-Results above the boundary the lowest counts: it was written
+//! nearest to the hop from outside, the others judge hops inside the house. `reported_domain` is looked for only
+//! where something else is missing.
 
 use super::received::{self, Hop};
-use super::{date, text};
+use super::{date, defects as d, mailbox, text};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::headers::{Fields, HeaderBlock};
 use crate::domain::report::Reading;
@@ -22,6 +43,26 @@ const RECIPIENT: [(&str, &str); 6] = [
     ("X-Apparently-To", "X-Apparently-To of the enclosed message"),
     ("X-Envelope-To", "X-Envelope-To of the enclosed message"),
 ];
+/// Words of a Received-SPF before the source address.
+const SPF_SOURCE: [(&str, &str); 2] = [
+    ("client-ip=", "client-ip of the enclosed Received-SPF"),
+    ("designates ", "address of the enclosed Received-SPF"),
+];
+/// Words of an Authentication-Results before the source address.
+const RESULTS_SOURCE: [(&str, &str); 3] = [
+    (
+        "sender IP is ",
+        "sender IP of the enclosed Authentication-Results",
+    ),
+    (
+        "smtp.remote-ip=",
+        "smtp.remote-ip of the enclosed Authentication-Results",
+    ),
+    (
+        "policy.iprev=",
+        "policy.iprev of the enclosed Authentication-Results",
+    ),
+];
 /// Hops looked at.
 const MOST_HOPS: usize = 6;
 
@@ -32,10 +73,12 @@ struct Clues<'h> {
     recipient: Option<(usize, &'h [u8])>,
     received: Vec<&'h [u8]>,
     spf: Option<&'h [u8]>,
-    authentication: Option<&'h [u8]>,
+    authentication: Vec<&'h [u8]>,
     originating_ip: Option<&'h [u8]>,
     /// Whether the hop from outside has been passed: what is below is the sender's word.
     outside: bool,
+    envelope_from: Option<&'h [u8]>,
+    signature: Option<&'h [u8]>,
     class: Option<&'h [u8]>,
     date: Option<&'h [u8]>,
 }
@@ -77,10 +120,16 @@ impl<'h> Clues<'h> {
             }
         } else if is("Return-Path") && above {
             self.return_path.get_or_insert(value);
+        } else if (is("X-Envelope-From") || is("Envelope-From")) && above {
+            self.envelope_from.get_or_insert(value);
+        } else if is("DKIM-Signature") {
+            self.signature.get_or_insert(value);
         } else if is("Received-SPF") && above {
-            self.spf.get_or_insert(value);
+            self.spf = Some(value);
         } else if is("Authentication-Results") && above {
-            self.authentication.get_or_insert(value);
+            if self.authentication.len() < MOST_HOPS {
+                self.authentication.push(value);
+            }
         } else if is("X-Originating-IP") && above {
             self.originating_ip.get_or_insert(value);
         } else if is("X-Spampanel-Outgoing-Class") || is("X-SpamExperts-Outgoing-Class") {
@@ -122,7 +171,7 @@ fn fill(clues: &Clues<'_>, reading: &mut Reading<'_>) {
         derived(reading, "original_rcpt_to", source);
     }
     if reading.report.source_ip.is_none()
-        && let Some((ip, source)) = source_ip(clues)
+        && let Some((ip, source)) = source_ip(clues, reading)
     {
         reading.report.source_ip = Some(ip);
         derived(reading, "source_ip", source);
@@ -139,6 +188,12 @@ fn fill(clues: &Clues<'_>, reading: &mut Reading<'_>) {
             reading.report.arrival_date = Some(date);
             derived(reading, "arrival_date", source);
         }
+    }
+    if reading.report.reported_domain.is_empty()
+        && let Some((domain, source)) = domain(clues)
+    {
+        reading.report.reported_domain.push(domain);
+        derived(reading, "reported_domain", source);
     }
 }
 
@@ -165,21 +220,31 @@ fn sender(clues: &Clues<'_>) -> Option<(String, &'static str)> {
             return Some((address.to_owned(), "Return-Path of the enclosed message"));
         }
     }
-    let from = |raw: Option<&[u8]>, key| {
-        let value = plain(raw?);
-        let address = text::unbracketed(parameter(&value, key)?).0;
+    let from = |raw: &[u8], key| {
+        let value = plain(raw);
+        let address = mailbox::one(parameter(&value, key)?).address;
         is_mailbox(address).then(|| address.to_owned())
     };
-    from(clues.spf, "envelope-from=")
-        .map(|sender| (sender, "envelope-from of the enclosed Received-SPF"))
-        .or_else(|| {
-            from(clues.authentication, "smtp.mailfrom=").map(|sender| {
-                (
-                    sender,
-                    "smtp.mailfrom of the enclosed Authentication-Results",
-                )
+    let spf = clues.spf.and_then(|raw| {
+        from(raw, "envelope-from=")
+            .map(|sender| (sender, "envelope-from of the enclosed Received-SPF"))
+            .or_else(|| {
+                let sender = from(raw, "domain of ")?;
+                Some((sender, "domain of the enclosed Received-SPF"))
             })
-        })
+    });
+    spf.or_else(|| {
+        let all = clues.authentication.iter().rev();
+        let sender = all.filter_map(|raw| from(raw, "smtp.mailfrom=")).next()?;
+        let source = "smtp.mailfrom of the enclosed Authentication-Results";
+        Some((sender, source))
+    })
+    .or_else(|| {
+        let value = plain(clues.envelope_from?);
+        let address = mailbox::one(&value).address;
+        let source = "X-Envelope-From of the enclosed message";
+        is_mailbox(address).then(|| (address.to_owned(), source))
+    })
 }
 
 fn recipient(clues: &Clues<'_>, newest: Option<&str>) -> Option<(String, &'static str)> {
@@ -202,18 +267,31 @@ fn recipient(clues: &Clues<'_>, newest: Option<&str>) -> Option<(String, &'stati
     })
 }
 
-fn source_ip(clues: &Clues<'_>) -> Option<(IpAddr, &'static str)> {
+fn source_ip(clues: &Clues<'_>, reading: &mut Reading<'_>) -> Option<(IpAddr, &'static str)> {
     let public = |word: &str| text::address(word).filter(|ip| received::is_public(*ip));
-    if let Some(ip) = clues.originating_ip.and_then(|raw| public(&plain(raw))) {
-        return Some((ip, "X-Originating-IP of the enclosed message"));
+    let stated = |raw: &[u8], keys: &[(&str, &'static str)]| {
+        let value = plain(raw);
+        keys.iter()
+            .find_map(|(key, source)| Some((public(parameter(&value, key)?)?, *source)))
+    };
+    let originating = clues.originating_ip.and_then(|raw| {
+        let ip = public(&plain(raw))?;
+        Some((ip, "X-Originating-IP of the enclosed message"))
+    });
+    let spf = clues.spf.and_then(|raw| stated(raw, &SPF_SOURCE));
+    let mut results = clues.authentication.iter().rev();
+    let results = results.find_map(|raw| stated(raw, &RESULTS_SOURCE));
+    let hop = boundary(clues);
+    let mut found = [originating, spf, results, hop].into_iter().flatten();
+    let best = found.next()?;
+    if found.any(|(ip, _)| ip != best.0) {
+        reading.defect(d::CONFLICTING_CLUES);
     }
-    let stated = |raw: Option<&[u8]>, key| public(parameter(&plain(raw?), key)?);
-    if let Some(ip) = stated(clues.spf, "client-ip=") {
-        return Some((ip, "client-ip of the enclosed Received-SPF"));
-    }
-    if let Some(ip) = stated(clues.authentication, "sender IP is ") {
-        return Some((ip, "sender IP of the enclosed Authentication-Results"));
-    }
+    Some(best)
+}
+
+/// The hop by which the message came in from outside.
+fn boundary(clues: &Clues<'_>) -> Option<(IpAddr, &'static str)> {
     for raw in &clues.received {
         match received::hop(&plain(raw)) {
             hop if hop.is_inside() => {}
@@ -224,9 +302,36 @@ fn source_ip(clues: &Clues<'_>) -> Option<(IpAddr, &'static str)> {
     None
 }
 
+/// The domain that signed: verified by the reporter, or else as the newest signature claims.
+fn domain(clues: &Clues<'_>) -> Option<(String, &'static str)> {
+    let named = |value: &str, key| {
+        let domain = parameter(value, key)?.trim_start_matches('@');
+        let fine = domain.contains('.') && domain.bytes().all(|b| b.is_ascii_graphic());
+        fine.then(|| domain.to_ascii_lowercase())
+    };
+    let verified = clues.authentication.iter().rev().find_map(|raw| {
+        let value = plain(raw);
+        let pass = &value[value.find("dkim=pass")?..];
+        let one = pass.split(';').next().unwrap_or(pass);
+        named(one, "header.d=").or_else(|| named(one, "header.i=@"))
+    });
+    if let Some(domain) = verified {
+        return Some((domain, "dkim=pass of the enclosed Authentication-Results"));
+    }
+    let value = plain(clues.signature?);
+    let tag = value.split(';').find_map(|tag| {
+        let (name, domain) = tag.split_once('=')?;
+        (name.trim() == "d").then(|| domain.trim())
+    })?;
+    let fine = tag.contains('.') && tag.bytes().all(|b| b.is_ascii_graphic());
+    let source = "d= of the enclosed DKIM-Signature, not verified";
+    fine.then(|| (tag.to_ascii_lowercase(), source))
+}
+
 /// The word after a key such as `client-ip=`.
 fn parameter<'v>(value: &'v str, key: &str) -> Option<&'v str> {
     let rest = &value[value.find(key)? + key.len()..];
+    let rest = rest.trim_start_matches('"');
     let end = rest
         .find(|c: char| c.is_whitespace() || ";,()\"".contains(c))
         .unwrap_or(rest.len());
@@ -244,3 +349,7 @@ fn is_mailbox(address: &str) -> bool {
             .chars()
             .any(|c| c.is_whitespace() || "<>".contains(c))
 }
+
+#[cfg(test)]
+#[path = "recover_tests.rs"]
+mod tests;

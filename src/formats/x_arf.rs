@@ -52,6 +52,7 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
 
 fn is_yaml(block: &[u8]) -> bool {
     let known = Fields::new(block)
+        .take(MOST_KEYS)
         .map(|(name, _)| fields::snake_case(name.trim_ascii().get(..20).unwrap_or(name)))
         .filter(|name| KEYS.contains(&name.as_str()));
     known.take(3).count() == 3

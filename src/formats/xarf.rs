@@ -4,8 +4,7 @@
 use super::content_type::{Kind, parameter};
 use super::mime::{Message, Part};
 use super::recover::{self, derived};
-use super::x_arf::feedback_type;
-use super::{date, defects as d, fields, original, text};
+use super::{date, defects as d, fields, original, text, xarf_classes};
 use crate::domain::report::{Format, Reading};
 use mail_parser::decoders::base64::base64_decode;
 use serde_json::{Map, Value};
@@ -33,13 +32,14 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
         .as_ref()
         .is_some_and(|kind| kind.as_str() == "xarf")
         || message.top.field("X-XARF").is_some();
-    let (bytes, _) = part.entity.decoded();
+    let (bytes, _) = part.entity.decoded_within(2 * LARGEST);
     if bytes.len() > LARGEST {
         reading.defect(d::JSON_TOO_LARGE);
         return by_mark.then_some(reading);
     }
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(document)) if is_xarf(&document) => {
+            xarf_classes::check(&document, &mut reading);
             document_fields(&document, &mut reading)
         }
         _ if by_mark => reading.defect(d::BAD_JSON),
@@ -96,7 +96,7 @@ fn document_fields(document: &Map<String, Value>, reading: &mut Reading<'_>) {
     if reading.report.feedback_type.is_none()
         && let Some(kind) = string(&["ReportType", "type"])
     {
-        reading.report.feedback_type = Some(feedback_type(&kind));
+        reading.report.feedback_type = Some(xarf_classes::kind(report, &kind));
         derived(reading, "feedback_type", "type of the XARF document");
     }
     if let Some(ip) = string(&["SourceIp", "source_identifier"]).and_then(|ip| text::address(&ip)) {

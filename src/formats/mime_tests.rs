@@ -1,0 +1,71 @@
+//! The splitter, on whole and broken structures.
+
+use super::*;
+
+fn kinds(text: &str) -> (Vec<Kind>, Vec<&'static str>) {
+    let message = Message::new(text.as_bytes());
+    let kinds = message.parts.iter().map(|part| part.kind).collect();
+    (kinds, message.defects)
+}
+
+#[test]
+fn parts_by_boundary() {
+    let text = "Content-Type: multipart/mixed; boundary=b\n\npreamble --b\n--b-not\n--b\n\n\
+        text\n--b  \nContent-Type: message/rfc822\n\nA: 1\n--b--\nepilogue\n--b\n";
+    let message = Message::new(text.as_bytes());
+    assert_eq!(message.parts.len(), 2);
+    assert_eq!(message.parts[0].entity.body, b"text");
+    assert_eq!(message.parts[1].entity.body, b"A: 1");
+    assert!(message.defects.is_empty());
+}
+
+#[test]
+fn lost_boundaries() {
+    let (kinds, defects) = kinds("Content-Type: multipart/mixed\n\n--found\n\nx\n--found\n\ny");
+    assert_eq!(kinds, [Kind::Text, Kind::Text]);
+    assert_eq!(defects, [d::NO_BOUNDARY_PARAMETER, d::NO_CLOSING_BOUNDARY]);
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let level = |n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n");
+    let nest: String = (0..50).map(level).collect();
+    assert!(kinds(&nest).1.contains(&d::TOO_DEEP));
+    let many = "Content-Type: multipart/mixed; boundary=b\n\n".to_owned() + &"--b\n\n".repeat(500);
+    let (parts, defects) = kinds(&many);
+    assert!(parts.len() <= MOST_PARTS + 1);
+    assert!(defects.contains(&d::TOO_MANY_PARTS));
+}
+
+#[test]
+fn line_ends() {
+    for (text, defects) in [
+        ("A: 1\r\nB: 2\r\n\r\nx", &[][..]),
+        ("A: 1\nB: 2\n\nx", &[][..]),
+        ("A: 1\rB: 2\r\rx", &[d::LONE_CR][..]),
+        ("A: 1\r\nB: 2\n\r\nx", &[d::MIXED_LINE_ENDS][..]),
+    ] {
+        assert_eq!(kinds(text).1, defects, "{text:?}");
+        assert_eq!(Message::new(text.as_bytes()).top.body, b"x");
+    }
+}
+
+#[test]
+fn encodings_decoded_or_left() {
+    let body = |encoding: &str, text: &str| {
+        let part = format!("Content-Transfer-Encoding: {encoding}\n\n{text}");
+        let (body, decoded) = Entity::new(part.as_bytes()).decoded();
+        (String::from_utf8_lossy(&body).into_owned(), decoded)
+    };
+    assert_eq!(body("BASE64", "QTogMQ=="), ("A: 1".into(), true));
+    assert_eq!(body("quoted-printable", "A=3A 1"), ("A: 1".into(), true));
+    let long = "QTogMQog\n".repeat(2_000);
+    let part = format!("Content-Transfer-Encoding: base64\n\n{long}");
+    let peek = Entity::new(part.as_bytes()).peek();
+    assert!(
+        peek.starts_with(b"A: 1\n ") && peek.len() < PEEK,
+        "{}",
+        peek.len()
+    );
+    assert_eq!(body("7bit", "A=3A 1"), ("A=3A 1".into(), false));
+}
