@@ -1,3 +1,5 @@
 //! What several tests share.
 
+pub mod filings;
 pub mod memory_store;
+pub mod postgres;
