@@ -62,7 +62,7 @@ fn simulate<P, F: Future<Output = (String, P)>>(cases: u32, place: impl Fn() -> 
 
 #[test]
 fn sqlite_agrees_with_the_model() {
-    simulate(40, || async {
+    simulate(100, || async {
         let dir = tempfile::tempdir().unwrap();
         (format!("sqlite://{}/arfd.db", dir.path().display()), dir)
     });
@@ -73,7 +73,7 @@ fn postgres_agrees_with_the_model() {
     if runtime().block_on(postgres::fresh_url()).is_none() {
         return;
     }
-    simulate(12, || async {
+    simulate(30, || async {
         let url = postgres::fresh_url().await;
         (url.expect("PostgreSQL was there a moment ago"), ())
     });

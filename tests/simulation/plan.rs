@@ -105,7 +105,7 @@ fn op() -> impl Strategy<Value = Op> {
     let node = prop_oneof![
         4 => (0..2usize).prop_map(Node::One),
         1 => Just(Node::Both),
-        1 => (0..60u32).prop_map(Node::Cut),
+        1 => (0..25u32).prop_map(Node::Cut),
     ];
     // Often just as long as a window, a lease or a back-off.
     let seconds = prop_oneof![
@@ -120,8 +120,8 @@ fn op() -> impl Strategy<Value = Op> {
         5 => seconds.prop_map(Op::Pass),
         5 => (0..2usize, faults()).prop_map(|(node, faults)| Op::Step(node, faults)),
         1 => faults().prop_map(Op::StepBoth),
-        2 => (1..4usize, any::<bool>()).prop_map(|(workers, call)| Op::Die { workers, call }),
-        1 => any::<usize>().prop_map(Op::Wake),
+        3 => (1..4usize, any::<bool>()).prop_map(|(workers, call)| Op::Die { workers, call }),
+        2 => any::<usize>().prop_map(Op::Wake),
         1 => (0..2usize).prop_map(Op::Reopen),
     ]
 }
@@ -130,7 +130,7 @@ pub fn plan() -> impl Strategy<Value = Plan> {
     let style = prop_oneof![Just(Style::Plain), Just(Style::Json), Just(Style::Empty)];
     // Shrinks towards orders, not towards observing.
     let observe = option::weighted(0.25, Just(())).prop_map(|o| o.is_some());
-    (observe, style, vec(op(), 1..40)).prop_map(|(observe, style, ops)| Plan {
+    (observe, style, vec(op(), 1..60)).prop_map(|(observe, style, ops)| Plan {
         observe,
         style,
         ops,
