@@ -31,7 +31,7 @@ pub enum Node {
     One(usize),
     /// Both at once, with the same batch.
     Both,
-    /// The first, but it is cut off after so many polls, and somebody sends the batch again.
+    /// The first, but it is cut off after so many polls, and somebody sends the mails again, one by one.
     Cut(u32),
 }
 

@@ -135,21 +135,21 @@ impl World {
             seen: Seen::default(),
             observe: plan.observe,
         };
-        for _ in 0..2 {
-            let store = world.store().await;
+        for node in 0..2 {
+            let store = world.store(node).await;
             world.outboxes.push(world.outbox(&store));
             world.stores.push(store);
         }
         world
     }
 
-    async fn store(&self) -> Arc<dyn Store> {
+    async fn store(&self, node: usize) -> Arc<dyn Store> {
         let options = StoreOptions {
             connections: 3,
             readers: 2,
             timeout: Duration::from_secs(30),
-            // So few that some windows are forgotten.
-            cached_complaints: 12,
+            // The second node forgets most windows.
+            cached_complaints: [10_000, 12][node],
         };
         open(&self.url, &options).await.unwrap()
     }
@@ -218,7 +218,7 @@ impl World {
             Op::Die { workers, call } => self.die(*workers, *call).await,
             Op::Wake(n) => self.wake(*n).await,
             Op::Reopen(node) => {
-                let store = self.store().await;
+                let store = self.store(*node).await;
                 self.outboxes[*node] = self.outbox(&store);
                 self.failures[*node] = 0;
                 let old = std::mem::replace(&mut self.stores[*node], store);
@@ -293,7 +293,12 @@ impl World {
                 match whole {
                     Some(filed) => self.compare(&filed.unwrap(), &verdicts),
                     None => {
-                        let again = self.stores[1].file(&batch, &self.policy).await.unwrap();
+                        let mut again = vec![];
+                        for (n, one) in batch.iter().enumerate() {
+                            let store = &self.stores[(n + 1) % 2];
+                            let one = store.file(std::slice::from_ref(one), &self.policy).await;
+                            again.extend(one.unwrap());
+                        }
                         // All of the batch was committed, or nothing.
                         match again.iter().all(|f| f.repeated) {
                             true => self.compare_repeats(&again, &verdicts),
