@@ -5,8 +5,10 @@
 //! `ARFD_TEST_CASES` sets how many histories are tried on each database.
 
 mod check;
+mod filing;
 mod mail;
 mod model;
+mod orders;
 mod plan;
 mod world;
 
