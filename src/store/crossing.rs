@@ -47,7 +47,6 @@ pub(super) async fn assess<D: Dialect>(
             continue;
         }
         let Some(crossing) = threshold::assess(&policy.rules, &window.complaints, now) else {
-            window.trim(longest_window_start(&policy.rules, now));
             continue;
         };
         let why = Explanation::by_rule(crossing, complaint.report, now);
@@ -95,6 +94,7 @@ async fn gather<D: Dialect>(
             Some(mut window) => {
                 window.version = row.version;
                 window.spend(spent);
+                window.trim(start);
                 window
             }
             None => {

@@ -176,7 +176,7 @@ pub trait Store: Debug + Send + Sync {
     async fn file(&self, batch: &[Filing], policy: &Policy) -> Result<Vec<Filed>, StoreError>;
 
     /// Claims the due order that has waited longest among those for `targets`, for as long as `lease`. An
-    /// order whose lease ran out can be claimed again.
+    /// order whose lease ran out can be claimed again. The first 64 targets are looked at.
     async fn claim(
         &self,
         targets: &[String],

@@ -29,16 +29,16 @@ pub(super) async fn open(
     url: &str,
     options: &StoreOptions,
 ) -> Result<SqlStore<InSqlite>, StoreError> {
-    let connect = SqliteConnectOptions::from_str(url)
-        .map_err(|error| StoreError::Address(format!("{url}: {error}")))?;
+    let unusable = |why: &dyn std::fmt::Display| StoreError::Address(format!("{url}: {why}"));
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(unusable(&"memory keeps nothing"));
+    }
+    let connect = SqliteConnectOptions::from_str(url).map_err(|error| unusable(&error))?;
     let path = connect.get_filename().to_owned();
-    if path.as_os_str().is_empty() || path.to_string_lossy().contains(":memory:") {
-        return Err(StoreError::Address(format!("{url}: a file is needed")));
+    if path.as_os_str().is_empty() {
+        return Err(unusable(&"a file is needed"));
     }
-    if url.contains("mode=memory") {
-        return Err(StoreError::Address(format!("{url}: memory keeps nothing")));
-    }
-    create(&path).map_err(|error| StoreError::Address(format!("{}: {error}", path.display())))?;
+    create(&path).map_err(|error| unusable(&error))?;
     let connect = connect
         .busy_timeout(options.timeout)
         .foreign_keys(true)

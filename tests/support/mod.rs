@@ -1,3 +1,6 @@
 //! What several tests share.
 
+pub mod daemon;
+pub mod filings;
 pub mod memory_store;
+pub mod postgres;
