@@ -3,7 +3,7 @@
 use super::StartError;
 use crate::clock::Clock;
 use crate::config::{Settings, Target};
-use crate::domain::lock::{Backoff, SPAMEXPERTS};
+use crate::domain::lock::{Backoff, OrderState, SPAMEXPERTS};
 use crate::domain::standing::Standing;
 use crate::intake::prepare::Judge;
 use crate::intake::writer::WriterSettings;
@@ -155,6 +155,9 @@ fn to_usize(octets: u64) -> usize {
 pub fn start_at_zero(metrics: &Metrics, settings: &Settings) {
     for standing in Standing::ALL {
         metrics.complaints.with_label_values(&[standing.as_str()]);
+    }
+    for state in OrderState::ALL {
+        metrics.orders.with_label_values(&[state.as_str()]);
     }
     for rule in &settings.rules {
         metrics.crossings.with_label_values(&[rule.name.as_str()]);
