@@ -2,5 +2,6 @@
 
 pub mod daemon;
 pub mod filings;
+pub mod mail;
 pub mod memory_store;
 pub mod postgres;
