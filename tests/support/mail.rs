@@ -40,6 +40,19 @@ pub fn typed_report(n: usize, who: usize, kind: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A message as SMTP carries it: dots doubled, and the one that ends it.
+pub fn on_the_wire(message: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(message.len() + 64);
+    for line in message.split_inclusive(|b| *b == b'\n') {
+        if line.starts_with(b".") {
+            text.push(b'.');
+        }
+        text.extend(line);
+    }
+    text.extend(b".\r\n");
+    text
+}
+
 /// Why a message is not known to be filed.
 #[derive(Debug)]
 pub enum Unsent {
@@ -112,14 +125,7 @@ impl Smtp {
     /// Sends one message whose lines end in CRLF. Gives the report's identifier from the 250.
     pub fn send(&mut self, recipient: &str, message: &[u8]) -> Result<String, Unsent> {
         self.begin(recipient)?;
-        let mut text = Vec::with_capacity(message.len() + 64);
-        for line in message.split_inclusive(|b| *b == b'\n') {
-            if line.starts_with(b".") {
-                text.push(b'.');
-            }
-            text.extend(line);
-        }
-        text.extend(b".\r\n");
+        let text = on_the_wire(message);
         self.raw(&text).map_err(|_| Unsent::Unanswered)?;
         let reply = self.reply().map_err(|_| Unsent::Unanswered)?;
         match reply.split_once("filed as ") {
