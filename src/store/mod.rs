@@ -216,7 +216,7 @@ pub trait Store: Debug + Send + Sync {
     /// One order, by its identifier.
     async fn order(&self, id: OrderId) -> Result<Option<OrderRow>, StoreError>;
 
-    /// Whether the store answers.
+    /// Whether the store can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Flushes and closes.
