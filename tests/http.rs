@@ -1,7 +1,7 @@
 //! What the daemon shows over HTTP: figures that move with the mail and the locks, no customer's name in
 //! any of them, and probes that tell the truth about the store.
 
-use crate::support::daemon::{ABUSE, Daemon, FILTER, LOGIN, PASSWORD, Place, THRESHOLD};
+use crate::support::daemon::{ABUSE, Daemon, FILTER, LOGIN, PASSWORD, Place, THRESHOLD, until};
 use crate::support::mail::{Smtp, identity, report, typed_report};
 use arfd::cli::demo::stand_in::StandIn;
 use sqlx::{Connection, SqliteConnection};
@@ -53,7 +53,9 @@ async fn figures_follow_reports_and_locks() {
 
     let all = THRESHOLD as f64;
     let of = |feed: &str, kind: &str, format: &str| {
-        format!("arfd_reports_total{{feed=\"{feed}\",feedback_type=\"{kind}\",format=\"{format}\"}}")
+        format!(
+            "arfd_reports_total{{feed=\"{feed}\",feedback_type=\"{kind}\",format=\"{format}\"}}"
+        )
     };
     exactly(
         &daemon,
@@ -70,7 +72,7 @@ async fn figures_follow_reports_and_locks() {
             ("arfd_complaints_total{standing=\"not_a_report\"}", 1.0),
             ("arfd_complaints_total{standing=\"duplicate\"}", 0.0),
             (
-                "arfd_attributions_total{outcome=\"identified\",detail=\"identification_header\"}",
+                "arfd_attributions_total{detail=\"identification_header\",outcome=\"identified\"}",
                 all + 3.0,
             ),
             ("arfd_crossings_total{rule=\"test\"}", 1.0),
@@ -148,7 +150,7 @@ async fn a_store_that_can_only_be_read_is_not_ready() {
         .unwrap();
     assert_eq!(daemon.get("/readyz").0, 503);
     sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
-    crate::support::daemon::until("ready again", || {
+    until("ready again", || {
         (daemon.get("/readyz").0 == 200).then_some(())
     });
 }
