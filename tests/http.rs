@@ -50,6 +50,8 @@ async fn figures_follow_reports_and_locks() {
     let refused = smtp.say("RCPT TO:<else@elsewhere.example>").unwrap();
     assert!(refused.starts_with("550"), "{refused}");
     daemon.shows("arfd_orders{state=\"locked\"}", 1.0);
+    // Written down just after the order itself.
+    daemon.shows("arfd_order_seconds_count{target=\"spamexperts\"}", 1.0);
 
     let all = THRESHOLD as f64;
     let of = |feed: &str, kind: &str, format: &str| {
@@ -78,7 +80,6 @@ async fn figures_follow_reports_and_locks() {
             ("arfd_crossings_total{rule=\"test\"}", 1.0),
             ("arfd_orders{state=\"pending\"}", 0.0),
             ("arfd_orders{state=\"refused\"}", 0.0),
-            ("arfd_order_seconds_count{target=\"spamexperts\"}", 1.0),
             ("arfd_commit_failures_total", 0.0),
             ("arfd_commit_batch_reports_sum", all + 5.0),
             ("arfd_queue_depth", 0.0),
