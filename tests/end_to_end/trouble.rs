@@ -2,6 +2,7 @@
 
 use crate::support::daemon::{Daemon, FILTER, Place, until};
 use crate::support::mail::{Smtp, Unsent, on_the_wire, report};
+use crate::support::postgres;
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -64,29 +65,48 @@ async fn a_stop_under_load_answers_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_cannot_be_written_is_451_until_it_can() {
+async fn a_store_that_cannot_be_written_is_451_until_it_can_sqlite() {
     let mut place = Place::sqlite();
     place.store_timeout = "300ms";
     let daemon = place.start();
-    let mut smtp = Smtp::connect(daemon.smtp).unwrap();
-    smtp.send(FILTER, &report(0, 1)).unwrap();
-
     let mut other = SqliteConnection::connect(&place.store).await.unwrap();
-    sqlx::raw_sql("begin exclusive")
-        .execute(&mut other)
-        .await
-        .unwrap();
-    for n in 1..4 {
+    let hold = sqlx::raw_sql("begin exclusive");
+    hold.execute(&mut other).await.unwrap();
+    let mut smtp = told_to_retry(&daemon);
+    other.close().await.unwrap();
+    all_taken_in(&place, &daemon, &mut smtp);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_cannot_be_written_is_451_until_it_can_postgres() {
+    let Some(mut place) = Place::postgres().await else {
+        return;
+    };
+    place.store_timeout = "300ms";
+    let daemon = place.start();
+    let mut other = postgres::connect(&place.store).await;
+    let hold = sqlx::raw_sql("begin; lock table reports in access exclusive mode");
+    hold.execute(&mut other).await.unwrap();
+    let mut smtp = told_to_retry(&daemon);
+    other.close().await.unwrap();
+    all_taken_in(&place, &daemon, &mut smtp);
+}
+
+/// While somebody holds the store.
+fn told_to_retry(daemon: &Daemon) -> Smtp {
+    let mut smtp = Smtp::connect(daemon.smtp).unwrap();
+    for n in 0..4 {
         match smtp.send(FILTER, &report(n, 1)) {
             Err(Unsent::Refused(reply)) => assert!(reply.starts_with("451 4.3.0"), "{reply}"),
             other => panic!("message {n}: {other:?}"),
         }
     }
-    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
-    other.close().await.unwrap();
+    smtp
+}
 
-    // The same session goes on, and a retry of each is taken in.
-    let ids: Vec<String> = (1..4)
+/// Afterwards: the same session goes on, and each retry is taken in.
+fn all_taken_in(place: &Place, daemon: &Daemon, smtp: &mut Smtp) {
+    let ids: Vec<String> = (0..4)
         .map(|n| {
             until("the store recovers", || {
                 match smtp.send(FILTER, &report(n, 1)) {
@@ -98,15 +118,12 @@ async fn a_store_that_cannot_be_written_is_451_until_it_can() {
         })
         .collect();
     let listed = place.list("reports");
-    assert_eq!(listed.len(), 4, "none lost, none twice");
+    assert_eq!(listed.len(), ids.len(), "none lost, none twice");
     for id in ids {
         assert!(listed.iter().any(|row| row["id"] == id.as_str()));
     }
-    assert_eq!(counted(&daemon), listed.len() as f64);
-}
-
-/// A report that was told to retry may have been filed after all; its retry is then a repeat.
-fn counted(daemon: &Daemon) -> f64 {
+    // A report whose sender was told to retry may have been filed after all; its retry is then a repeat.
     let counted = daemon.metric("arfd_complaints_total{standing=\"counted\"}");
-    counted.unwrap() + daemon.metric("arfd_repeated_reports_total").unwrap()
+    let repeated = daemon.metric("arfd_repeated_reports_total");
+    assert_eq!(counted.unwrap() + repeated.unwrap(), listed.len() as f64);
 }
