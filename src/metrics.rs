@@ -1,6 +1,8 @@
 //! Every metric's name, labels and help text, once. Labels are bounded: feeds, rules and targets come from
 //! configuration, all else from closed lists. Identities, addresses and domains are never labels.
 
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -31,6 +33,8 @@ macro_rules! metrics {
             /// When two metrics share a name, which a test rules out.
             pub fn new() -> prometheus::Result<Self> {
                 let registry = Registry::new();
+                #[cfg(target_os = "linux")]
+                registry.register(Box::new(ProcessCollector::for_self()))?;
                 $(
                     let $field = metrics!(@make $kind, $name, $help $(, labels $labels)? $(, buckets $buckets)?);
                     registry.register(Box::new($field.clone()))?;

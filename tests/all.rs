@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod deploy;
 mod end_to_end;
 mod golden;
 mod hostile;

@@ -1,12 +1,13 @@
 //! What is under deploy/: alert rules and dashboard speak of the metrics that exist and of all of them, the
 //! unit gives the daemon time to drain, the man page knows every command. promtool checks the rules.
 
+use crate::support::skipped;
 use arfd::config::Settings;
 use arfd::metrics::Metrics;
 use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -82,12 +83,9 @@ fn promtool(arguments: &[&str]) {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         ),
-        // Not eprintln!, which the test harness swallows.
-        Err(error) if error.kind() == ErrorKind::NotFound => writeln!(
-            std::io::stderr(),
-            "SKIPPED for want of promtool (Debian: prometheus): {arguments:?}"
-        )
-        .unwrap(),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            skipped(&format!("promtool (Debian: prometheus): {arguments:?}"));
+        }
         Err(error) => panic!("promtool: {error}"),
     }
 }

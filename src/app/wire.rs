@@ -3,15 +3,16 @@
 use super::StartError;
 use crate::clock::Clock;
 use crate::config::{Settings, Target};
-use crate::domain::lock::{Backoff, SPAMEXPERTS};
+use crate::domain::lock::{Backoff, OrderState, SPAMEXPERTS};
 use crate::domain::standing::Standing;
 use crate::intake::prepare::Judge;
 use crate::intake::writer::WriterSettings;
 use crate::lock::LockTarget;
 use crate::lock::spamexperts::{self, SpamExperts};
 use crate::metrics::Metrics;
+use crate::outbox;
+use crate::smtp;
 use crate::store::{self, Store, StoreOptions};
-use crate::{outbox, smtp};
 use regex::Regex;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,6 +156,9 @@ fn to_usize(octets: u64) -> usize {
 pub fn start_at_zero(metrics: &Metrics, settings: &Settings) {
     for standing in Standing::ALL {
         metrics.complaints.with_label_values(&[standing.as_str()]);
+    }
+    for state in OrderState::ALL {
+        metrics.orders.with_label_values(&[state.as_str()]);
     }
     for rule in &settings.rules {
         metrics.crossings.with_label_values(&[rule.name.as_str()]);

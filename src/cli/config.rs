@@ -10,6 +10,10 @@ use std::process::ExitCode;
 pub enum Config {
     /// Validate the settings and print them as they take effect, secrets masked. Exit code 78 when they
     /// cannot be used; every problem is named with its file, line and key.
+    #[command(after_help = "\
+Examples:
+  arfd config check -c arfd.toml
+  arfd config check > all.toml               every setting with its default")]
     Check(ConfigFile),
 }
 

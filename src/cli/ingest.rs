@@ -19,6 +19,13 @@ use std::process::ExitCode;
 /// Whoever can run this is trusted to say where a message comes from: give the feed's name with --feed, or
 /// the client address and recipient that the feed's proof is to be held against.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  arfd ingest -c arfd.toml --feed filter *.eml
+  arfd ingest -c arfd.toml --client 192.0.2.17 --recipient arf@example.net - < report.eml
+  abuse: \"|/usr/bin/arfd ingest -c /etc/arfd/arfd.toml --recipient abuse@example.net -\"   (an alias)
+
+Exit codes: 0 all are durable; 66 a file could not be read; 75 try again.")]
 pub struct Ingest {
     #[command(flatten)]
     file: ConfigFile,
@@ -51,7 +58,14 @@ impl Ingest {
         }
         let most = settings.smtp.max_message_size.0;
         super::runtime()?.block_on(async {
-            let store = app::open_store(&settings).await?;
+            let store = match app::open_store(&settings).await {
+                Ok(store) => store,
+                // Any other code would make a mail system bounce what it hands us.
+                Err(error) => {
+                    eprintln!("arfd: {error}");
+                    return Ok(ExitCode::from(TRY_AGAIN));
+                }
+            };
             let policy = settings.to_policy();
             let clock = SystemClock::default();
             let mut code = ExitCode::SUCCESS;
@@ -60,7 +74,10 @@ impl Ingest {
                     Ok(message) => message,
                     Err(error) => {
                         eprintln!("arfd: {error:#}");
-                        code = ExitCode::from(NO_INPUT);
+                        // Trying again matters more.
+                        if code == ExitCode::SUCCESS {
+                            code = ExitCode::from(NO_INPUT);
+                        }
                         continue;
                     }
                 };

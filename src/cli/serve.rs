@@ -17,6 +17,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Without a configuration: SQLite under ./var, SMTP on 127.0.0.1:2525, HTTP on 127.0.0.1:8025, and lock
 /// orders are recorded but not sent.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  arfd serve                                 try it here, nothing is locked
+  arfd serve -c /etc/arfd/arfd.toml
+  ARFD_LOG__LEVEL=debug arfd serve           any setting, from the environment")]
 pub struct Serve {
     #[command(flatten)]
     file: ConfigFile,

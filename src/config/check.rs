@@ -348,9 +348,9 @@ fn lock(settings: &Settings, problems: &mut Problems) {
         "is needed (or password_file)",
     );
     problems.demand(
-        settings.outbox.lease.0 > target.timeout.0 * 3,
+        settings.outbox.lease.0.mul_f64(0.9) > target.timeout.0.saturating_mul(3),
         "outbox.lease",
-        "must be longer than three calls of lock.spamexperts.timeout, or two workers do one order",
+        "must be longer than three calls of lock.spamexperts.timeout and a tenth, or two workers do one order",
     );
 }
 

@@ -6,7 +6,7 @@ use super::feedback::FeedbackType;
 use super::ids::{MessageKey, ReportId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What crossing means. Every minimum must be reached within the same window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,20 +97,72 @@ pub struct Crossing {
     pub tally: Tally,
 }
 
-/// The first rule, in configured order, that these complaints of one identity cross at `now`.
-pub fn assess(rules: &[Rule], complaints: &[Complaint], now: Timestamp) -> Option<Crossing> {
-    rules.iter().find_map(|rule| {
-        // Weights are cheap to add up; most identities are far from most thresholds.
-        let ceiling: u64 = complaints.iter().map(|c| u64::from(c.weight)).sum();
-        if ceiling < rule.min_weight || (complaints.len() as u64) < rule.min_messages {
-            return None;
+/// The complaints of one identity, with sums over all of them whatever their age. These bound every rule's
+/// sums from above, so that most complaints of a busy identity are assessed without going through the rest.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    complaints: Vec<Complaint>,
+    weight: u64,
+    messages: HashMap<MessageKey, u32>,
+    feeds: HashMap<String, u32>,
+}
+
+impl History {
+    /// Adds a complaint behind the others.
+    pub fn push(&mut self, complaint: Complaint) {
+        self.weight = self.weight.saturating_add(u64::from(complaint.weight));
+        *self.messages.entry(complaint.message).or_default() += 1;
+        match self.feeds.get_mut(&complaint.feed) {
+            Some(count) => *count += 1,
+            None => drop(self.feeds.insert(complaint.feed.clone(), 1)),
         }
-        let sums = tally(rule, complaints, now);
-        crosses(rule, &sums).then(|| Crossing {
+        self.complaints.push(complaint);
+    }
+
+    /// Forgets the complaints that were received at or before an instant.
+    pub fn keep_after(&mut self, instant: Timestamp) {
+        let all = std::mem::take(self).complaints;
+        all.into_iter()
+            .filter(|complaint| complaint.received_at > instant)
+            .for_each(|complaint| self.push(complaint));
+    }
+
+    /// How many complaints there are.
+    pub fn len(&self) -> usize {
+        self.complaints.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.complaints.is_empty()
+    }
+
+    /// Whether the rule could be crossed if it concerned all of these and its window held them all.
+    fn could_cross(&self, rule: &Rule) -> bool {
+        self.weight >= rule.min_weight
+            && self.messages.len() as u64 >= rule.min_messages
+            && self.feeds.len() as u64 >= rule.min_feeds
+    }
+}
+
+impl FromIterator<Complaint> for History {
+    fn from_iter<I: IntoIterator<Item = Complaint>>(complaints: I) -> Self {
+        let mut history = Self::default();
+        complaints.into_iter().for_each(|c| history.push(c));
+        history
+    }
+}
+
+/// The first rule, in configured order, that these complaints of one identity cross at `now`.
+pub fn assess(rules: &[Rule], history: &History, now: Timestamp) -> Option<Crossing> {
+    let possible = rules.iter().filter(|rule| history.could_cross(rule));
+    possible
+        .map(|rule| (rule, tally(rule, &history.complaints, now)))
+        .find(|(rule, sums)| crosses(rule, sums))
+        .map(|(rule, tally)| Crossing {
             rule: rule.clone(),
-            tally: sums,
+            tally,
         })
-    })
 }
 
 /// The longest window of all rules: how far back complaints must be known.
@@ -152,21 +204,25 @@ mod tests {
         }
     }
 
+    fn history(complaints: &[Complaint]) -> History {
+        complaints.iter().cloned().collect()
+    }
+
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
     #[test]
     fn window_is_half_open() {
-        let history = [complaint(1, "f", 1, 1, 100), complaint(2, "f", 2, 1, 200)];
+        let complaints = [complaint(1, "f", 1, 1, 100), complaint(2, "f", 2, 1, 200)];
         let r = rule(100, 2, 2, 1);
-        assert!(assess(std::slice::from_ref(&r), &history, at(199)).is_some());
-        assert!(assess(std::slice::from_ref(&r), &history, at(200)).is_none());
+        assert!(assess(std::slice::from_ref(&r), &history(&complaints), at(199)).is_some());
+        assert!(assess(std::slice::from_ref(&r), &history(&complaints), at(200)).is_none());
     }
 
     #[test]
     fn every_minimum_must_be_reached() {
-        let history = [
+        let complaints = [
             complaint(1, "f", 1, 5, 1),
             complaint(2, "f", 1, 5, 2),
             complaint(3, "g", 1, 5, 3),
@@ -178,43 +234,76 @@ mod tests {
             (15, 1, 3, false),
         ] {
             let r = rule(1000, weight, messages, feeds);
-            assert_eq!(assess(&[r], &history, at(3)).is_some(), want);
+            assert_eq!(assess(&[r], &history(&complaints), at(3)).is_some(), want);
         }
     }
 
     #[test]
     fn evidence_is_exactly_what_was_summed() {
-        let mut history = [
+        let mut complaints = [
             complaint(1, "f", 1, 1, 1),
             complaint(2, "g", 2, 1, 60),
             complaint(3, "f", 3, 1, 61),
             complaint(4, "f", 4, 1, 62),
         ];
-        history[3].feedback_type = FeedbackType::Fraud;
+        complaints[3].feedback_type = FeedbackType::Fraud;
         let mut r = rule(60, 1, 1, 1);
         r.feeds = vec!["f".into()];
         r.feedback_types = vec![FeedbackType::Abuse];
-        let sums = tally(&r, &history, at(62));
-        assert_eq!(sums.evidence, [history[2].report]);
+        let sums = tally(&r, &complaints, at(62));
+        assert_eq!(sums.evidence, [complaints[2].report]);
         assert_eq!((sums.weight, sums.messages, sums.feeds), (1, 1, 1));
     }
 
     #[test]
     fn first_rule_in_order_is_named() {
-        let history = [complaint(1, "f", 1, 9, 1)];
+        let complaints = [complaint(1, "f", 1, 9, 1)];
         let mut second = rule(10, 1, 1, 1);
         second.name = "second".into();
         let rules = [rule(10, 10, 1, 1), second];
-        assert_eq!(assess(&rules, &history, at(1)).unwrap().rule.name, "second");
+        assert_eq!(
+            assess(&rules, &history(&complaints), at(1))
+                .unwrap()
+                .rule
+                .name,
+            "second"
+        );
     }
 
     #[test]
     fn weights_do_not_overflow() {
-        let history = [
+        let complaints = [
             complaint(1, "f", 1, u32::MAX, 1),
             complaint(2, "f", 2, u32::MAX, 1),
         ];
-        let sums = tally(&rule(u64::MAX, 1, 1, 1), &history, at(1));
+        let sums = tally(&rule(u64::MAX, 1, 1, 1), &complaints, at(1));
         assert_eq!(sums.weight, 2 * u64::from(u32::MAX));
+    }
+
+    proptest::proptest! {
+        /// The bounds spare work and change nothing.
+        #[test]
+        fn bounds_never_hide_a_crossing(
+            events in proptest::collection::vec((0u8..4, 0u8..2, 0u32..4, 0i64..50), 0..40),
+            (window, weight, messages, feeds) in (1u64..50, 1u64..20, 1u64..4, 1u64..3),
+            forget in 0i64..50,
+        ) {
+            let r = rule(window, weight, messages, feeds);
+            let mut all = Vec::new();
+            let mut kept = History::default();
+            for (n, (message, feed, weight, second)) in (0..).zip(events) {
+                let feed = if feed == 0 { "f" } else { "g" };
+                let next = complaint(n, feed, message, weight, second);
+                all.push(next.clone());
+                kept.push(next);
+                let plain = tally(&r, &all, at(second));
+                let got = assess(std::slice::from_ref(&r), &kept, at(second));
+                proptest::prop_assert_eq!(got.is_some(), crosses(&r, &plain));
+            }
+            kept.keep_after(at(forget));
+            all.retain(|c| c.received_at > at(forget));
+            let got = assess(std::slice::from_ref(&r), &kept, at(50));
+            proptest::prop_assert_eq!(got.is_some(), crosses(&r, &tally(&r, &all, at(50))));
+        }
     }
 }

@@ -80,6 +80,7 @@ struct Writer {
     ordered: Arc<Notify>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    timeout: Duration,
 }
 
 /// Starts a writer.
@@ -103,6 +104,7 @@ pub fn spawn(
         ordered,
         clock,
         metrics,
+        timeout: settings.timeout,
     };
     (handle, tokio::spawn(writer.run(jobs, settings.max_batch)))
 }
@@ -126,7 +128,7 @@ impl Writer {
                         let _ = reply.send(Ok(filed));
                     }
                 }
-                Err(error @ StoreError::Unavailable(_)) => {
+                Err(error @ (StoreError::Unavailable(_) | StoreError::TooSlow)) => {
                     tracing::error!(%error, reports = filings.len(), "nothing filed; senders will retry");
                     for reply in replies {
                         let _ = reply.send(Err(NotFiled::Store(error.to_string())));
@@ -161,7 +163,12 @@ impl Writer {
 
     async fn commit(&self, filings: &[Filing]) -> Result<Vec<Filed>, StoreError> {
         let begun = self.clock.elapsed();
-        let result = self.store.file(filings, &self.policy).await;
+        // A connection that hangs must not hang all that come after it. Whether the batch became durable is
+        // then unknown; the retries will meet their own trace.
+        let filing = self.store.file(filings, &self.policy);
+        let result = tokio::time::timeout(self.timeout, filing)
+            .await
+            .unwrap_or(Err(StoreError::TooSlow));
         let took = self.clock.elapsed().saturating_sub(begun);
         match &result {
             Ok(filed) => {

@@ -161,7 +161,9 @@ impl<D: Dialect> Store for SqlStore<D> {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read(sql::PING, Vec::new()).await.map(drop)
+        self.read(sql::PING, Vec::new()).await?;
+        // A store that can only be read takes no reports.
+        Ok(self.begin().await?.rollback().await?)
     }
 
     async fn close(&self) {

@@ -13,7 +13,7 @@ use crate::domain::filing::{Opened, Policy};
 use crate::domain::ids::{ComplaintId, IdentityId, IncidentId, MessageKey, ReportId};
 use crate::domain::incident::{Explanation, IncidentState};
 use crate::domain::lock::{LockOrder, OrderState};
-use crate::domain::threshold::{self, longest_window_start};
+use crate::domain::threshold::{self, History, longest_window_start};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
@@ -108,7 +108,7 @@ async fn gather<D: Dialect>(
                     version: row.version,
                     from,
                     spent,
-                    complaints: Vec::new(),
+                    complaints: History::default(),
                 }
             }
         };

@@ -64,6 +64,9 @@ pub enum StoreError {
     /// It may work later: locked, full, or out of reach.
     #[error("the store is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
+    /// It did not answer in time.
+    #[error("the store did not answer in time")]
+    TooSlow,
     /// It will not work as asked: one of the rows, or the schema, is at fault.
     #[error("the store refused: {0}")]
     Refused(#[source] sqlx::Error),
@@ -213,7 +216,7 @@ pub trait Store: Debug + Send + Sync {
     /// One order, by its identifier.
     async fn order(&self, id: OrderId) -> Result<Option<OrderRow>, StoreError>;
 
-    /// Whether the store answers.
+    /// Whether the store can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Flushes and closes.

@@ -4,6 +4,7 @@
 
 use crate::domain::complaint::Complaint;
 use crate::domain::ids::IdentityId;
+use crate::domain::threshold::History;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +22,7 @@ pub(super) struct Window {
     /// Complaints received up to this instant are spent, even those that are filed later.
     pub(super) spent: Timestamp,
     /// The complaints in the order they came.
-    pub(super) complaints: Vec<Complaint>,
+    pub(super) complaints: History,
 }
 
 impl Window {
@@ -41,17 +42,18 @@ impl Window {
 
     /// Starts the window anew after `now`.
     pub(super) fn spend(&mut self, now: Timestamp) {
-        self.spent = now.max(self.spent);
-        let spent = self.spent;
-        self.complaints.retain(|c| c.received_at > spent);
+        if now > self.spent {
+            self.spent = now;
+            self.complaints.keep_after(now);
+        }
     }
 
-    /// Forgets what no window that starts about `start` needs.
+    /// Forgets what no window that starts about `start` needs; now and then, for it goes through them all.
     pub(super) fn trim(&mut self, start: Timestamp) {
         let from = Self::from_start(start);
-        if from > self.from {
+        if Self::from_start(from) > self.from {
             self.from = from;
-            self.complaints.retain(|c| c.received_at > from);
+            self.complaints.keep_after(from);
         }
     }
 
@@ -130,8 +132,8 @@ mod tests {
         IdentityId::of(&[&n.to_be_bytes()])
     }
 
-    fn window(version: i64, from: i64, received: &[i64]) -> Window {
-        let complaint = |second: &i64| Complaint {
+    fn complaint(second: &i64) -> Complaint {
+        Complaint {
             id: ComplaintId::of(&[&second.to_be_bytes()]),
             report: ReportId::of(&[]),
             identity: who(0),
@@ -140,7 +142,10 @@ mod tests {
             message: MessageKey::of(&[]),
             weight: 1,
             received_at: at(*second),
-        };
+        }
+    }
+
+    fn window(version: i64, from: i64, received: &[i64]) -> Window {
         Window {
             version,
             from: at(from),
@@ -192,8 +197,7 @@ mod tests {
         let mut w = window(1, 0, &[1, 40, 41]);
         w.spend(at(40));
         assert_eq!(w.complaints.len(), 1);
-        let late = window(1, 0, &[39, 42]).complaints;
-        let counts: Vec<bool> = late.into_iter().map(|c| w.push(c)).collect();
+        let counts: Vec<bool> = [39, 42].iter().map(|s| w.push(complaint(s))).collect();
         assert_eq!((counts, w.complaints.len()), (vec![false, true], 2));
     }
 
@@ -201,8 +205,10 @@ mod tests {
     fn trimming_keeps_some_slack() {
         let mut w = window(1, 0, &[1, 40, 41, 100]);
         w.trim(at(100));
-        assert_eq!((w.from, w.complaints.len()), (at(40), 2));
+        assert_eq!((w.from, w.complaints.len()), (at(0), 4), "not yet worth it");
+        w.trim(at(121));
+        assert_eq!((w.from, w.complaints.len()), (at(61), 1));
         w.trim(at(50));
-        assert_eq!((w.from, w.complaints.len()), (at(40), 2));
+        assert_eq!((w.from, w.complaints.len()), (at(61), 1));
     }
 }

@@ -22,7 +22,7 @@ pub async fn fresh_url() -> Option<String> {
     let server = match SERVER.get_or_init(start) {
         Ok(server) => server,
         Err(why) => {
-            eprintln!("SKIPPED for want of PostgreSQL: {why}");
+            super::skipped(&format!("PostgreSQL: {why}"));
             return None;
         }
     };

@@ -28,6 +28,10 @@ const LOGIN: &str = "arfd-demo";
 /// is carried out at a stand-in for the filter's API and confirmed by its listing. Nothing outside a
 /// temporary folder and loopback ports is touched.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  arfd demo                                  stays up until Ctrl-C
+  arfd demo --exit                           ends at once")]
 pub struct Demo {
     /// End when the story is told, instead of staying up until Ctrl-C.
     #[arg(long)]
