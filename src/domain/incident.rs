@@ -69,12 +69,15 @@ impl Explanation {
     pub fn sentence(&self) -> String {
         let Crossing { rule, tally } = &self.crossing;
         format!(
-            "rule {}: weight {} of {}, {} of {} distinct messages, {} of {} feeds within {} s",
+            "rule {}: weight {} of {}, {} of {} distinct messages, {} of {} distinct complainants, \
+             {} of {} feeds within {} s",
             rule.name,
             tally.weight,
             rule.min_weight,
             tally.messages,
             rule.min_messages,
+            tally.complainants,
+            rule.min_complainants,
             tally.feeds,
             rule.min_feeds,
             rule.window_seconds

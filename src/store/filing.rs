@@ -276,6 +276,7 @@ async fn insert_complaints<D: Dialect>(
         values.push(complaint.feed.as_str().into());
         values.push(complaint.feedback_type.as_str().into());
         values.push(complaint.message.0.into());
+        values.push(complaint.complainant.0.into());
         values.push(i64::from(complaint.weight).into());
         values.push(complaint.received_at.into());
         values.push(complaint.report.0.into());

@@ -107,9 +107,9 @@ pub(super) static INSERT_EVIDENCE: Bulk = Bulk::values(
     "",
 );
 pub(super) static INSERT_COMPLAINTS: Bulk = Bulk::values(
-    "insert into complaints (id, identity_id, feed, feedback_type, message, weight, received_at, \
-     report_id) values ",
-    8,
+    "insert into complaints (id, identity_id, feed, feedback_type, message, complainant, \
+     weight, received_at, report_id) values ",
+    9,
     " on conflict (id) do nothing returning id",
 );
 pub(super) static INSERT_INCIDENT_EVIDENCE: Bulk = Bulk::values(
@@ -124,12 +124,10 @@ pub(super) static MARK_DUPLICATES: Bulk = Bulk::list(
 );
 pub(super) static SELECT_STANDINGS: Bulk =
     Bulk::list("select id, standing from reports where id in (", 1, ")");
-pub(super) static SELECT_WINDOWS: Bulk = Bulk::list(
-    "select id, report_id, identity_id, feed, feedback_type, message, weight, received_at from complaints \
-     where received_at > $1 and identity_id in (",
-    2,
-    ") order by received_at, id",
-);
+/// The newest complaints of an identity after an instant; the newest first.
+pub(super) const SELECT_WINDOW: &str = "select id, report_id, identity_id, feed, feedback_type, message, \
+     complainant, weight, received_at from complaints where identity_id = $1 and received_at > $2 \
+     order by received_at desc, id desc limit $3";
 const CLAIM_HEAD: &str = "update lock_orders set attempts = attempts + 1, lease_token = $1, \
      lease_until = $2 where id = (select id from lock_orders where state = 'pending' and \
      not_before <= $3 and (lease_until is null or lease_until <= $3) and target in (";
@@ -210,11 +208,11 @@ pub fn all(skipping: bool) -> Vec<String> {
         &INSERT_INCIDENT_EVIDENCE,
         &MARK_DUPLICATES,
         &SELECT_STANDINGS,
-        &SELECT_WINDOWS,
         &NEXT_DUE,
         claim,
     ];
     let plain = [
+        SELECT_WINDOW,
         INSERT_INCIDENT,
         INSERT_ORDER,
         INSERT_AUDIT,

@@ -96,6 +96,7 @@ impl Source {
 /// The judge that these sources are known to.
 pub fn judge() -> Judge {
     let feed = |name: &str, proofs, weight| Feed {
+        trust_enclosed_user: false,
         name: name.into(),
         proofs,
         demand: Demand::All,

@@ -102,6 +102,7 @@ fn settings(folder: &Path, filter: &str, password: &str) -> Settings {
         ))],
         recipients: vec![alias.into()],
         demand: config::Demand::All,
+        trust_enclosed_user: true,
         weight,
         weights: Default::default(),
     };
@@ -116,6 +117,7 @@ fn settings(folder: &Path, filter: &str, password: &str) -> Settings {
         window: Span::secs(7200),
         min_weight: 15,
         min_messages: 8,
+        min_complainants: 5,
         min_feeds: 2,
     }];
     settings.lock.target = Target::SpamExperts;
