@@ -110,7 +110,7 @@ fn ingest_is_durable_when_it_says_so() {
     assert!(out(&run).ends_with(" (filed before)\n"), "{}", said(&run));
 
     let run = ingest(&["--feed", "fliter", &files[0]], b"");
-    assert_eq!(code(&run), 1);
+    assert_eq!(code(&run), 75);
     assert!(said(&run).contains("there is no feed 'fliter'"));
     let run = ingest(&["--feed", "filter", "/no/such.eml", &files[2]], b"");
     assert_eq!(code(&run), 66);
@@ -121,8 +121,12 @@ fn ingest_is_durable_when_it_says_so() {
 async fn ingest_asks_for_another_try_when_the_store_is_away() {
     let mut place = Place::sqlite();
     place.store_timeout = "300ms";
-    assert_eq!(code(&place.arfd(&["list", "reports"])), 0);
+    let missing = place.arfd(&["list", "reports"]);
+    assert_eq!(code(&missing), 66, "{}", said(&missing));
+    assert!(said(&missing).contains("there is no store at"));
     let file = place.write("a.eml", report(0, 1));
+    let letter = place.write("b.eml", b"Subject: hello\n\nhello\n".to_vec());
+    assert_eq!(code(&place.arfd(&["ingest", &letter])), 0);
     let mut other = SqliteConnection::connect(&place.store).await.unwrap();
     sqlx::raw_sql("begin exclusive")
         .execute(&mut other)

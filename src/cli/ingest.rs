@@ -5,6 +5,7 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::feed::Arrival;
 use crate::domain::filing::Filing;
+use crate::store::StoreError;
 use anyhow::{Context, bail};
 use clap::Args;
 use std::fs::File;
@@ -47,8 +48,16 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Runs it.
+    /// Runs it. Whatever goes wrong with the configuration or the store, the code is 75: any other would make
+    /// a mail system bounce what it hands us.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        self.file_all().or_else(|error| {
+            eprintln!("arfd: {error:#}");
+            Ok(ExitCode::from(TRY_AGAIN))
+        })
+    }
+
+    fn file_all(self) -> anyhow::Result<ExitCode> {
         let settings = self.file.load()?;
         let judge = app::judge(&settings)?;
         if let Some(name) = &self.feed
@@ -58,14 +67,7 @@ impl Ingest {
         }
         let most = settings.smtp.max_message_size.0;
         super::runtime()?.block_on(async {
-            let store = match app::open_store(&settings).await {
-                Ok(store) => store,
-                // Any other code would make a mail system bounce what it hands us.
-                Err(error) => {
-                    eprintln!("arfd: {error}");
-                    return Ok(ExitCode::from(TRY_AGAIN));
-                }
-            };
+            let store = app::open_store(&settings).await?;
             let policy = settings.to_policy();
             let clock = SystemClock::default();
             let mut code = ExitCode::SUCCESS;
@@ -82,7 +84,9 @@ impl Ingest {
                     }
                 };
                 let filing = self.filing(&judge, &message, &clock);
-                match store.file(std::slice::from_ref(&filing), &policy).await {
+                let filed = store.file(std::slice::from_ref(&filing), &policy);
+                let filed = tokio::time::timeout(settings.store.timeout.0, filed);
+                match filed.await.unwrap_or(Err(StoreError::TooSlow)) {
                     Ok(filed) => {
                         for filed in filed {
                             let again = if filed.repeated {
@@ -91,12 +95,13 @@ impl Ingest {
                                 ""
                             };
                             let standing = filed.standing.as_str();
-                            writeln!(
+                            // Whether anybody reads this does not change what is filed.
+                            let _ = writeln!(
                                 io::stdout(),
                                 "{} {}: {standing}{again}",
                                 filed.id,
                                 path.display()
-                            )?;
+                            );
                         }
                     }
                     Err(error) => {

@@ -45,7 +45,7 @@ impl List {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let settings = self.file.load()?;
         super::runtime()?.block_on(async {
-            let store = app::open_store(&settings).await?;
+            let store = app::open_existing_store(&settings).await?;
             let shown = self.show(&store).await;
             store.close().await;
             shown.map(|()| ExitCode::SUCCESS)

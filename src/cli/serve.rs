@@ -45,14 +45,19 @@ impl Serve {
                 "arfd takes reports"
             );
             tell_manager(&[NotifyState::Ready]);
-            let name = signals.next().await;
-            tracing::info!(signal = name, "draining");
+            let code = tokio::select! {
+                name = signals.next() => {
+                    tracing::info!(signal = name, "draining");
+                    ExitCode::SUCCESS
+                }
+                () = daemon.failed.cancelled() => ExitCode::from(super::BROKEN),
+            };
             tell_manager(&[NotifyState::Stopping]);
             tokio::select! {
                 () = daemon.stop() => tracing::info!("stopped"),
                 name = signals.next() => tracing::warn!(signal = name, "ended before the drain was done"),
             }
-            Ok(ExitCode::SUCCESS)
+            Ok(code)
         })
     }
 }

@@ -5,10 +5,11 @@ use super::dialect::{Connection, Dialect, Row, Value};
 use super::sql::{self, Bulk};
 use super::window::Windows;
 use super::{
-    Claim, IncidentRow, OrderRow, ReportRow, Settlement, Store, StoreError, filing, listing, orders,
+    Claim, IncidentRow, OrderRow, ReportRow, Settlement, Store, StoreError, closing, filing,
+    listing, orders,
 };
 use crate::domain::filing::{Filed, Filing, Policy};
-use crate::domain::ids::{OrderId, ReportId};
+use crate::domain::ids::{IncidentId, OrderId, ReportId};
 use crate::domain::lock::OrderState;
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -150,6 +151,24 @@ impl<D: Dialect> Store for SqlStore<D> {
 
     async fn orders(&self, limit: u32) -> Result<Vec<OrderRow>, StoreError> {
         listing::orders(self, limit).await
+    }
+
+    async fn open_incidents(&self, identity: &str) -> Result<Vec<IncidentRow>, StoreError> {
+        listing::open_incidents(self, identity).await
+    }
+
+    async fn close_incident(
+        &self,
+        incident: IncidentId,
+        actor: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        closing::close(self, incident, actor, why, now).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        listing::waiting(self).await
     }
 
     async fn evidence(&self, id: ReportId) -> Result<Option<Vec<u8>>, StoreError> {

@@ -88,7 +88,7 @@ async fn gather<D: Dialect>(
     let mut windows = HashMap::with_capacity(starts.len());
     let new: HashSet<ComplaintId> = counted.iter().map(|c| c.id).collect();
     for (id, start) in starts {
-        let Some(row) = held.get(&id).filter(|row| !row.open) else {
+        let Some(row) = held.get(&id).filter(|row| row.open.is_none()) else {
             continue;
         };
         let spent = row.counted_from.unwrap_or(Timestamp::MIN);
