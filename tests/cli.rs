@@ -146,6 +146,40 @@ async fn ingest_asks_for_another_try_when_the_store_is_away() {
 }
 
 #[test]
+fn show_gives_the_message_back_byte_for_byte() {
+    let place = Place::sqlite();
+    let letter = b"Subject: hello\r\n\r\n\x00\xff bytes\r\n".to_vec();
+    let file = place.write("letter.eml", &letter);
+    assert_eq!(code(&place.arfd(&["ingest", &file])), 0);
+    let id = place.list("reports")[0]["id"].as_str().unwrap().to_owned();
+    let shown = place.arfd(&["show", &id]);
+    assert_eq!((code(&shown), &shown.stdout), (0, &letter));
+    let none = place.arfd(&["show", "00000000-0000-8000-8000-000000000000"]);
+    assert_eq!(code(&none), 66);
+    assert_eq!(
+        code(&place.arfd(&["close", "nobody@x.example", "--reason", "r"])),
+        66
+    );
+}
+
+#[test]
+fn ingest_files_on_when_nobody_reads_its_lines() {
+    let place = Place::sqlite();
+    let files: Vec<String> = (0..40)
+        .map(|n| place.write(&format!("{n}.eml"), report(n, 1)))
+        .collect();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_arfd"));
+    command
+        .args(["ingest", "-c", &place.configuration()])
+        .args(&files);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = command.stdout(writer).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(place.list("reports").len(), 40);
+}
+
+#[test]
 fn list_prints_tables_and_json() {
     let place = Place::sqlite();
     let files: Vec<String> = (0..8)

@@ -5,6 +5,8 @@ use crate::support::daemon::{ABUSE, Daemon, FILTER, LOGIN, PASSWORD, Place, THRE
 use crate::support::mail::{Smtp, identity, report, typed_report};
 use arfd::cli::demo::stand_in::StandIn;
 use sqlx::{Connection, SqliteConnection};
+use std::io::Write;
+use std::net::TcpStream;
 
 fn exactly(daemon: &Daemon, wanted: &[(&str, f64)]) {
     for (series, value) in wanted {
@@ -172,4 +174,17 @@ fn probes_and_unknown_paths() {
     for path in ["/nothing", "/metrics/", "/../etc/passwd"] {
         assert_eq!(daemon.get(path).0, 404, "{path}");
     }
+}
+
+/// A request that never ends does not keep the daemon from stopping.
+#[test]
+fn a_half_sent_request_does_not_hold_the_stop() {
+    let place = Place::sqlite();
+    let daemon = place.start();
+    let mut half = TcpStream::connect(daemon.http).unwrap();
+    half.write_all(b"GET /metrics HTTP/1.1\r\nHost:").unwrap();
+    daemon.get("/healthz");
+    daemon.terminate();
+    assert_eq!(daemon.ended().code(), Some(0));
+    drop(half);
 }
