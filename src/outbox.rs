@@ -9,7 +9,7 @@ use crate::domain::lock::{Backoff, LockOrder, Outcome};
 use crate::lock::LockTarget;
 use crate::metrics::Metrics;
 use crate::store::{Claim, Settlement, Store, StoreError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lanes::{Lanes, Slot};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,9 @@ pub struct Settings {
     pub breaker_pause: Duration,
     /// Tries after which an order is given to a person; none: it is tried for ever.
     pub max_attempts: Option<u32>,
+    /// The age after which an order is not sent any more: what is left over from days ago, or from before a
+    /// time of observing, must not lock by surprise.
+    pub max_age: Duration,
     /// Tries under way at once.
     pub concurrency: usize,
     /// How often to look for orders that another node wrote.
@@ -45,6 +48,7 @@ impl Default for Settings {
             breaker_limit: 5,
             breaker_pause: Duration::from_secs(30),
             max_attempts: None,
+            max_age: Duration::from_hours(72),
             concurrency: 4,
             poll: Duration::from_secs(5),
         }
@@ -164,15 +168,24 @@ impl Outbox {
         Ok(Next::Idle(due))
     }
 
+    fn too_old(&self, order: &LockOrder) -> Option<String> {
+        let age = self.clock.now().duration_since(order.ordered_at);
+        let most = SignedDuration::try_from(self.settings.max_age).unwrap_or(SignedDuration::MAX);
+        (age > most).then(|| format!("ordered at {}, too long ago to be sent", order.ordered_at))
+    }
+
     async fn carry_out(&self, job: Job) -> Result<Step, StoreError> {
         let Job { claim, slot } = job;
         let order = &claim.order;
-        let outcome = self.ask(&slot, order).await;
+        let outcome = match self.too_old(order) {
+            Some(why) => Outcome::Refused { why },
+            None => self.ask(&slot, order).await,
+        };
         let now = self.clock.now();
         match &outcome {
-            Outcome::Later { .. } => {
+            Outcome::Later { why } => {
                 if slot.failed(now) {
-                    tracing::warn!(lock_target = %order.target, "left alone for a while: it kept failing");
+                    tracing::warn!(lock_target = %order.target, why, "left alone for a while: it kept failing");
                 }
             }
             Outcome::Locked { .. } => slot.succeeded(),

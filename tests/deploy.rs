@@ -170,6 +170,15 @@ fn the_unit_gives_the_daemon_time_to_drain() {
     );
 }
 
+/// Commands run elsewhere than the daemon must find the daemon's store.
+#[test]
+fn the_units_configuration_names_its_store_by_an_absolute_path() {
+    let file = path("arfd.toml");
+    let settings = arfd::config::load_with(Some(&file), Default::default()).unwrap();
+    let url = settings.store.url.expose();
+    assert!(url.starts_with("sqlite:///"), "{url}");
+}
+
 #[test]
 fn the_man_page_knows_every_command() {
     let page = read("arfd.1");

@@ -254,6 +254,18 @@ async fn tries_can_be_limited() {
 }
 
 #[tokio::test]
+async fn what_is_too_old_is_not_sent() {
+    let target = Script::new("filter", []);
+    let b = bench(orders(1), &[&target], settings());
+    b.advance(72 * 3600 + 1);
+    let Settlement::Refused { why } = b.settled().await else {
+        panic!("sent");
+    };
+    assert!(why.contains("too long ago"), "{why}");
+    assert_eq!(target.tries(), 0);
+}
+
+#[tokio::test]
 async fn the_breaker_spares_a_target_and_only_that_one() {
     let down = Script::new("filter", vec![Act::Later; 3]);
     let well = Script::new("other", []);

@@ -1,6 +1,7 @@
 //! What a store owes its users, held against both databases: every check is written once over
 //! `dyn Store` and run on a file of SQLite's and on a schema of PostgreSQL's.
 
+mod closing;
 mod concurrency;
 mod filing;
 mod orders;

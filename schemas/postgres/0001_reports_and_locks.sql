@@ -48,6 +48,7 @@ create table complaints (
     feed          text    not null,
     feedback_type text    not null,
     message       uuid    not null,
+    complainant   uuid    not null,
     weight        bigint  not null,
     received_at   bigint  not null,
     report_id     uuid    not null references reports (id)

@@ -45,6 +45,7 @@ create table complaints (
     feed          text    not null,
     feedback_type text    not null,
     message       blob    not null,
+    complainant   blob    not null,
     weight        integer not null,
     received_at   integer not null,
     report_id     blob    not null references reports (id)

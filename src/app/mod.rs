@@ -4,7 +4,7 @@
 mod desk;
 mod wire;
 
-pub use wire::{judge, open_store};
+pub use wire::{judge, open_existing_store, open_store};
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -18,12 +18,18 @@ use crate::smtp;
 use crate::store::{Store, StoreError};
 use desk::Desk;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long requests in flight may take when the daemon stops.
+const HTTP_GRACE: Duration = Duration::from_secs(3);
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +52,9 @@ pub enum StartError {
         /// Why.
         source: StoreError,
     },
+    /// There is no store to look into.
+    #[error("store.url: there is no store at {}", .0.display())]
+    NoStore(PathBuf),
     /// The target cannot be set up.
     #[error("lock.spamexperts: {0}")]
     Target(#[from] spamexperts::SetupError),
@@ -68,6 +77,8 @@ pub struct Daemon {
     pub store: Arc<dyn Store>,
     /// The figures.
     pub metrics: Arc<Metrics>,
+    /// Cancelled when a part ended that nobody stopped: the daemon is of no use any more.
+    pub failed: CancellationToken,
     ready: Arc<AtomicBool>,
     stop_smtp: CancellationToken,
     stop_outbox: CancellationToken,
@@ -104,7 +115,7 @@ impl Daemon {
         );
         let judge = judge(settings)?;
         let desk = Desk {
-            intake: Intake::new(judge, handle, Arc::clone(&clock), Arc::clone(&metrics)),
+            intake: Intake::new(judge, handle, Arc::clone(&clock)),
             recipients: settings.smtp.recipients.clone(),
         };
         let outbox = Arc::new(Outbox::new(
@@ -115,7 +126,22 @@ impl Daemon {
             wire::outbox_settings(settings),
         ));
         let outbox_stop = stop_outbox.clone();
-        let outbox_task = tokio::spawn(async move { outbox.run(ordered, outbox_stop).await });
+        let failed = CancellationToken::new();
+        let outbox_task = watched(
+            "outbox",
+            async move { outbox.run(ordered, outbox_stop).await },
+            (&stop_outbox, &failed),
+        );
+        // It ends when the sessions that feed it have ended, after SMTP was stopped.
+        let writer_task = watched(
+            "writer",
+            async move {
+                if let Err(error) = writer_task.await {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            },
+            (&stop_smtp, &failed),
+        );
 
         let seen = http::Seen {
             metrics: Arc::clone(&metrics),
@@ -123,24 +149,28 @@ impl Daemon {
             ready: Arc::clone(&ready),
         };
         let http = http::serve(http_listener, seen, stop_http.clone());
-        let http_task = tokio::spawn(async move {
+        let http = async move {
             if let Err(error) = http.await {
                 tracing::error!(%error, "the HTTP listener failed");
             }
-        });
-        let smtp_task = tokio::spawn(smtp::serve(
+        };
+        let http_task = watched("http", http, (&stop_http, &failed));
+        let smtp = smtp::serve(
             smtp_listener,
             Arc::new(desk),
             wire::smtp_settings(settings),
             Arc::clone(&metrics),
             stop_smtp.clone(),
-        ));
+        );
+        let smtp_task = watched("smtp", smtp, (&stop_smtp, &failed));
+        wire::tell_of_orphans(store.as_ref(), settings).await;
         ready.store(true, Ordering::Relaxed);
         Ok(Self {
             smtp: smtp_address,
             http: http_address,
             store,
             metrics,
+            failed,
             ready,
             stop_smtp,
             stop_outbox,
@@ -162,9 +192,36 @@ impl Daemon {
         self.stop_outbox.cancel();
         finished("outbox", self.outbox_task).await;
         self.stop_http.cancel();
-        finished("http", self.http_task).await;
+        // A client that never ends its request must not keep the daemon.
+        let abort = self.http_task.abort_handle();
+        if tokio::time::timeout(HTTP_GRACE, finished("http", self.http_task))
+            .await
+            .is_err()
+        {
+            abort.abort();
+        }
         self.store.close().await;
     }
+}
+
+/// Spawns a part of the daemon. When it ends, by itself or by panic, without having been stopped, the whole
+/// daemon has failed.
+fn watched(
+    name: &'static str,
+    part: impl Future<Output = ()> + Send + 'static,
+    (stop, failed): (&CancellationToken, &CancellationToken),
+) -> JoinHandle<()> {
+    let (stop, failed) = (stop.clone(), failed.clone());
+    tokio::spawn(async move {
+        let ended = AbortOnDropHandle::new(tokio::spawn(part)).await;
+        if let Err(error) = &ended {
+            tracing::error!(%error, part = name, "a part of the daemon broke");
+        }
+        if !stop.is_cancelled() {
+            tracing::error!(part = name, "a part of the daemon ended unasked");
+            failed.cancel();
+        }
+    })
 }
 
 async fn finished(name: &str, task: JoinHandle<()>) {

@@ -14,6 +14,7 @@ use crate::outbox;
 use crate::smtp;
 use crate::store::{self, Store, StoreOptions};
 use regex::Regex;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,23 @@ pub async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StartErro
             url: url.masked(),
             source,
         })
+}
+
+/// Opens the configured store if it is there; never makes one, so that a wrong configuration does not show
+/// an empty store.
+///
+/// # Errors
+/// As [`open_store`], and when there is none.
+pub async fn open_existing_store(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
+    let url = settings.store.url.expose();
+    let file = url.strip_prefix("sqlite:").map(|path| {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        Path::new(path.split('?').next().unwrap_or(path))
+    });
+    match file {
+        Some(file) if !file.exists() => Err(StartError::NoStore(file.to_owned())),
+        _ => open_store(settings).await,
+    }
 }
 
 /// What messages are judged by.
@@ -68,6 +86,24 @@ pub fn targets(
             )?;
             Ok(vec![Arc::new(target)])
         }
+    }
+}
+
+/// Says which orders wait for a target that is not configured: nobody will carry them out.
+pub async fn tell_of_orphans(store: &dyn Store, settings: &Settings) {
+    let known = settings.to_policy().targets;
+    match store.waiting().await {
+        Ok(waiting) => {
+            for (target, orders) in waiting.iter().filter(|(name, _)| !known.contains(name)) {
+                tracing::warn!(
+                    lock_target = target,
+                    orders,
+                    "orders wait for a target that is not in use; they are sent when it is again, unless \
+                     they are older than outbox.max_age then, or their incidents are closed"
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the waiting orders could not be counted"),
     }
 }
 
@@ -107,6 +143,7 @@ pub fn outbox_settings(settings: &Settings) -> outbox::Settings {
             first: s.first_retry.0,
             most: s.max_retry.0,
         },
+        max_age: s.max_age.0,
         max_attempts: (s.max_attempts > 0).then_some(s.max_attempts),
         breaker_limit: s.breaker_failures,
         breaker_pause: s.breaker_pause.0,

@@ -1,7 +1,7 @@
 //! `arfd config`: is the configuration right, and what does it amount to?
 
 use super::ConfigFile;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -10,14 +10,31 @@ use std::process::ExitCode;
 pub enum Config {
     /// Validate the settings and print them as they take effect, secrets masked. Exit code 78 when they
     /// cannot be used; every problem is named with its file, line and key.
-    Check(ConfigFile),
+    #[command(after_help = "\
+Examples:
+  arfd config check -c arfd.toml
+  arfd config check > all.toml               every setting with its default")]
+    Check(Check),
+}
+
+/// What to check, and how much to say.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Only say whether the settings can be used. The settings name the secret addresses that prove feeds.
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 impl Config {
     /// Runs it.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let Self::Check(file) = self;
-        let settings = file.load()?;
+        let Self::Check(check) = self;
+        let settings = check.file.load()?;
+        if check.quiet {
+            return Ok(ExitCode::SUCCESS);
+        }
         let mut out = std::io::stdout().lock();
         write!(out, "{}", settings.to_toml()?)?;
         out.flush()?;

@@ -5,6 +5,7 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::feed::Arrival;
 use crate::domain::filing::Filing;
+use crate::store::StoreError;
 use anyhow::{Context, bail};
 use clap::Args;
 use std::fs::File;
@@ -19,6 +20,13 @@ use std::process::ExitCode;
 /// Whoever can run this is trusted to say where a message comes from: give the feed's name with --feed, or
 /// the client address and recipient that the feed's proof is to be held against.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  arfd ingest -c arfd.toml --feed filter *.eml
+  arfd ingest -c arfd.toml --client 192.0.2.17 --recipient arf@example.net - < report.eml
+  abuse: \"|/usr/bin/arfd ingest -c /etc/arfd/arfd.toml --recipient abuse@example.net -\"   (an alias)
+
+Exit codes: 0 all are durable; 66 a file could not be read; 75 try again.")]
 pub struct Ingest {
     #[command(flatten)]
     file: ConfigFile,
@@ -40,8 +48,16 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Runs it.
+    /// Runs it. Whatever goes wrong with the configuration or the store, the code is 75: any other would make
+    /// a mail system bounce what it hands us.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        self.file_all().or_else(|error| {
+            eprintln!("arfd: {error:#}");
+            Ok(ExitCode::from(TRY_AGAIN))
+        })
+    }
+
+    fn file_all(self) -> anyhow::Result<ExitCode> {
         let settings = self.file.load()?;
         let judge = app::judge(&settings)?;
         if let Some(name) = &self.feed
@@ -60,12 +76,17 @@ impl Ingest {
                     Ok(message) => message,
                     Err(error) => {
                         eprintln!("arfd: {error:#}");
-                        code = ExitCode::from(NO_INPUT);
+                        // Trying again matters more.
+                        if code == ExitCode::SUCCESS {
+                            code = ExitCode::from(NO_INPUT);
+                        }
                         continue;
                     }
                 };
                 let filing = self.filing(&judge, &message, &clock);
-                match store.file(std::slice::from_ref(&filing), &policy).await {
+                let filed = store.file(std::slice::from_ref(&filing), &policy);
+                let filed = tokio::time::timeout(settings.store.timeout.0, filed);
+                match filed.await.unwrap_or(Err(StoreError::TooSlow)) {
                     Ok(filed) => {
                         for filed in filed {
                             let again = if filed.repeated {
@@ -74,12 +95,13 @@ impl Ingest {
                                 ""
                             };
                             let standing = filed.standing.as_str();
-                            writeln!(
+                            // Whether anybody reads this does not change what is filed.
+                            let _ = writeln!(
                                 io::stdout(),
                                 "{} {}: {standing}{again}",
                                 filed.id,
                                 path.display()
-                            )?;
+                            );
                         }
                     }
                     Err(error) => {

@@ -11,6 +11,11 @@ use std::sync::Arc;
 
 /// List what is in the store, newest first.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  arfd list orders -c arfd.toml              who was locked, and how it went
+  arfd list incidents -n 5                   why
+  arfd list reports --json | jq .attribution")]
 pub struct List {
     /// What to list.
     #[arg(value_enum)]
@@ -40,7 +45,7 @@ impl List {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let settings = self.file.load()?;
         super::runtime()?.block_on(async {
-            let store = app::open_store(&settings).await?;
+            let store = app::open_existing_store(&settings).await?;
             let shown = self.show(&store).await;
             store.close().await;
             shown.map(|()| ExitCode::SUCCESS)

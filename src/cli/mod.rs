@@ -1,12 +1,14 @@
 //! What a person or a service manager types. One file a family of commands; this one knows them all and
 //! turns errors into messages and exit codes (after sysexits).
 
+mod close;
 mod config;
 pub mod demo;
 mod ingest;
 mod list;
 mod parse;
 mod serve;
+mod show;
 
 use crate::app::StartError;
 use crate::config::{ConfigError, LogFormat, Settings};
@@ -18,6 +20,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Exit code: an input cannot be read (EX_NOINPUT).
 pub const NO_INPUT: u8 = 66;
+/// Exit code: the program itself failed (EX_SOFTWARE).
+const BROKEN: u8 = 70;
 /// Exit code: a service is not available (EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
 /// Exit code: not now, try again (EX_TEMPFAIL). Mail systems keep the message and retry.
@@ -56,6 +60,10 @@ enum Command {
     Ingest(ingest::Ingest),
     /// List what is in the store: reports, incidents, lock orders.
     List(list::List),
+    /// Write the raw message of a stored report to standard output.
+    Show(show::Show),
+    /// Close an identity's incident, so that it is assessed anew.
+    Close(close::Close),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -83,6 +91,8 @@ pub fn main() -> ExitCode {
         Command::Parse(parse) => parse.run(),
         Command::Ingest(ingest) => ingest.run(),
         Command::List(list) => list.run(),
+        Command::Show(show) => show.run(),
+        Command::Close(close) => close.run(),
         Command::Config(config) => config.run(),
     };
     result.unwrap_or_else(|error| {
@@ -104,6 +114,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     match error.downcast_ref::<StartError>() {
         Some(StartError::Listen { .. } | StartError::Store { .. }) => UNAVAILABLE,
+        Some(StartError::NoStore(_)) => NO_INPUT,
         Some(StartError::Target(_) | StartError::Pattern(_)) => BAD_CONFIG,
         _ => 1,
     }

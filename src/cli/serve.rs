@@ -17,6 +17,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Without a configuration: SQLite under ./var, SMTP on 127.0.0.1:2525, HTTP on 127.0.0.1:8025, and lock
 /// orders are recorded but not sent.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  arfd serve                                 try it here, nothing is locked
+  arfd serve -c /etc/arfd/arfd.toml
+  ARFD_LOG__LEVEL=debug arfd serve           any setting, from the environment")]
 pub struct Serve {
     #[command(flatten)]
     file: ConfigFile,
@@ -40,14 +45,19 @@ impl Serve {
                 "arfd takes reports"
             );
             tell_manager(&[NotifyState::Ready]);
-            let name = signals.next().await;
-            tracing::info!(signal = name, "draining");
+            let code = tokio::select! {
+                name = signals.next() => {
+                    tracing::info!(signal = name, "draining");
+                    ExitCode::SUCCESS
+                }
+                () = daemon.failed.cancelled() => ExitCode::from(super::BROKEN),
+            };
             tell_manager(&[NotifyState::Stopping]);
             tokio::select! {
                 () = daemon.stop() => tracing::info!("stopped"),
                 name = signals.next() => tracing::warn!(signal = name, "ended before the drain was done"),
             }
-            Ok(ExitCode::SUCCESS)
+            Ok(code)
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::attribution::{self, HeaderRule, Methods};
 use crate::domain::feed::{self, Feed, Proof};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::Policy;
-use crate::domain::threshold::Rule;
+use crate::domain::threshold::{MOST_COMPLAINTS, Rule};
 use regex::Regex;
 use std::collections::HashSet;
 use std::fmt;
@@ -133,6 +133,10 @@ fn smtp(settings: &Settings, problems: &mut Problems) {
         ("store.max_queue", settings.store.max_queue == 0),
         ("store.max_connections", settings.store.max_connections == 0),
         ("store.timeout", settings.store.timeout.0.is_zero()),
+        (
+            "lock.reopen_after",
+            settings.lock.reopen_after.0.as_secs() == 0,
+        ),
         ("outbox.concurrency", settings.outbox.concurrency == 0),
         ("outbox.lease", settings.outbox.lease.0.is_zero()),
         (
@@ -304,13 +308,13 @@ fn rules(settings: &Settings, problems: &mut Problems) {
         for (what, value) in [
             ("min_weight", rule.min_weight),
             ("min_messages", rule.min_messages),
+            ("min_complainants", rule.min_complainants),
             ("min_feeds", rule.min_feeds),
         ] {
-            let fits = i64::try_from(value).is_ok();
             problems.demand(
-                value > 0 && fits,
+                value > 0 && value <= MOST_COMPLAINTS as u64,
                 format!("{key}.{what}"),
-                "must be at least 1",
+                format!("must be at least 1 and at most {MOST_COMPLAINTS}"),
             );
         }
     }
@@ -366,6 +370,7 @@ impl Settings {
             .into_iter()
             .flatten()
             .collect(),
+            trust_enclosed_user: feed.trust_enclosed_user,
             demand: match feed.demand {
                 Demand::All => feed::Demand::All,
                 Demand::Any => feed::Demand::Any,
@@ -419,10 +424,12 @@ impl Settings {
             window_seconds: rule.window.0.as_secs(),
             min_weight: rule.min_weight,
             min_messages: rule.min_messages,
+            min_complainants: rule.min_complainants,
             min_feeds: rule.min_feeds,
         });
         Policy {
             rules: rules.collect(),
+            reopen_after_seconds: self.lock.reopen_after.0.as_secs(),
             targets: match self.lock.target {
                 Target::Observe => Vec::new(),
                 Target::SpamExperts => vec![crate::domain::lock::SPAMEXPERTS.to_owned()],

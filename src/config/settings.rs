@@ -37,13 +37,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let rule = |name: &str, hours: u64, weight, messages, feeds| Rule {
+        let rule = |name: &str, hours: u64, weight, messages, complainants, feeds| Rule {
             name: name.into(),
             feeds: Vec::new(),
             feedback_types: Vec::new(),
             window: Span::secs(hours * 3600),
             min_weight: weight,
             min_messages: messages,
+            min_complainants: complainants,
             min_feeds: feeds,
         };
         Self {
@@ -56,8 +57,8 @@ impl Default for Settings {
             outbox: Outbox::default(),
             feeds: Vec::new(),
             rules: vec![
-                rule("burst", 2, 50, 10, 1),
-                rule("complaints", 24, 30, 3, 2),
+                rule("burst", 2, 50, 10, 10, 1),
+                rule("complaints", 24, 30, 3, 3, 2),
             ],
         }
     }
@@ -265,6 +266,9 @@ pub struct Feed {
     /// Whether all proofs must hold or any.
     #[serde(default)]
     pub demand: Demand,
+    /// Whether the outgoing user may be taken from the enclosed message's own headers.
+    #[serde(default)]
+    pub trust_enclosed_user: bool,
     /// Weight of an abuse, fraud or virus complaint.
     #[serde(default = "one")]
     pub weight: u32,
@@ -307,6 +311,9 @@ pub struct Rule {
     /// Least number of distinct messages in the window.
     #[serde(default = "one_u64")]
     pub min_messages: u64,
+    /// Least number of distinct complainants in the window.
+    #[serde(default = "one_u64")]
+    pub min_complainants: u64,
     /// Least number of distinct feeds in the window.
     #[serde(default = "one_u64")]
     pub min_feeds: u64,
@@ -317,13 +324,26 @@ fn one_u64() -> u64 {
 }
 
 /// Where locks go.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lock {
     /// Which target takes the orders.
     pub target: Target,
+    /// How long after a crossing an identity is assessed again: a lock may have ended at the target by then,
+    /// and what was refused is tried anew.
+    pub reopen_after: Span,
     /// The filter's lock API.
     pub spamexperts: SpamExperts,
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self {
+            target: Target::default(),
+            reopen_after: Span::secs(7 * 86_400),
+            spamexperts: SpamExperts::default(),
+        }
+    }
 }
 
 /// The kinds of target.
@@ -410,6 +430,8 @@ pub struct Outbox {
     pub first_retry: Span,
     /// The longest wait between tries.
     pub max_retry: Span,
+    /// Orders older than this are not sent any more but given to the desk as refused.
+    pub max_age: Span,
     /// Tries before an order is given to the desk as refused; 0 for no end.
     pub max_attempts: u32,
     /// Failures in a row after which a target is left alone for a while.
@@ -427,6 +449,7 @@ impl Default for Outbox {
             lease: Span::secs(120),
             first_retry: Span::secs(2),
             max_retry: Span::secs(600),
+            max_age: Span::secs(3 * 86_400),
             max_attempts: 0,
             breaker_failures: 5,
             breaker_pause: Span::secs(30),

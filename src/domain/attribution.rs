@@ -75,6 +75,8 @@ pub enum Reason {
     HeaderStripped,
     /// Identification headers disagree: one of them was written by somebody else.
     HeaderAmbiguous,
+    /// The enclosed headers name different outgoing users: one of them was written by somebody else.
+    UserAmbiguous,
     /// The only authenticating user is a whole server or domain, and no other method matched.
     SharedUser,
     /// No method found anything.
@@ -88,6 +90,7 @@ impl Reason {
             Self::NotAReport => "not_a_report",
             Self::HeaderStripped => "header_stripped",
             Self::HeaderAmbiguous => "header_ambiguous",
+            Self::UserAmbiguous => "user_ambiguous",
             Self::SharedUser => "shared_user",
             Self::NothingMatched => "nothing_matched",
         }
@@ -134,15 +137,23 @@ impl Attribution {
     }
 }
 
-/// Names the sender of the enclosed message.
-pub fn attribute(reading: &Reading<'_>, methods: &Methods) -> Attribution {
+/// Names the sender of the enclosed message. `trust_enclosed_user`: see [`Feed`](super::feed::Feed).
+pub fn attribute(
+    reading: &Reading<'_>,
+    methods: &Methods,
+    trust_enclosed_user: bool,
+) -> Attribution {
     if reading.format == super::report::Format::None {
         return Attribution::Unattributed {
             reason: Reason::NotAReport,
             outgoing_user: None,
         };
     }
-    let user = outgoing_user(reading);
+    let user = match outgoing_user(reading, trust_enclosed_user) {
+        UserSearch::Found(user, source) => Some((user, source)),
+        UserSearch::Ambiguous => return unattributed(Reason::UserAmbiguous, None),
+        UserSearch::Missing => None,
+    };
     let mut note = "";
     let mut reason = Reason::NothingMatched;
     for method in &methods.order {
@@ -210,18 +221,31 @@ fn unattributed(reason: Reason, user: Option<(OutgoingUser, &'static str)>) -> A
     }
 }
 
-/// The outgoing user and where it was read. The feedback part is the filter's own word and comes first;
-/// the enclosed headers could have been written by the spammer, unless the filter replaced them.
-pub fn outgoing_user(reading: &Reading<'_>) -> Option<(OutgoingUser, &'static str)> {
-    let stated = reading
-        .report
-        .authentication_results
-        .iter()
-        .find_map(|value| smtp_auth(value));
-    if let Some(user) = stated {
-        return Some((user, "smtp.auth of the report's Authentication-Results"));
+/// What was found of the outgoing user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserSearch {
+    /// Who, and where it was read.
+    Found(OutgoingUser, &'static str),
+    /// Different ones are named.
+    Ambiguous,
+    /// None is named where it may be believed.
+    Missing,
+}
+
+/// The outgoing user. The feedback part is the reporter's own word and comes first. The enclosed headers are
+/// looked at only when `trust_enclosed`, and must agree among themselves: the spammer may write any of them,
+/// and cannot take away those that the filter adds.
+pub fn outgoing_user(reading: &Reading<'_>, trust_enclosed: bool) -> UserSearch {
+    let stated = &reading.report.authentication_results;
+    if let Some(user) = stated.iter().find_map(|value| smtp_auth(value)) {
+        return UserSearch::Found(user, "smtp.auth of the report's Authentication-Results");
     }
-    for (domain, username, source) in [
+    if !trust_enclosed {
+        return UserSearch::Missing;
+    }
+    let headers = &reading.headers;
+    let mut found: Option<(OutgoingUser, &'static str)> = None;
+    let pairs = [
         (
             "X-Spampanel-Domain",
             "X-Spampanel-Username",
@@ -232,19 +256,38 @@ pub fn outgoing_user(reading: &Reading<'_>) -> Option<(OutgoingUser, &'static st
             "X-SpamExperts-Username",
             "X-SpamExperts-Domain and -Username of the enclosed message",
         ),
-    ] {
-        if let Some(domain) = reading.headers.first(domain) {
-            let username = reading.headers.first(username).unwrap_or_default();
-            if let Some(user) = OutgoingUser::new(&domain, &username) {
-                return Some((user, source));
-            }
+    ];
+    let named = pairs.iter().flat_map(|(domain, username, source)| {
+        let domains: Vec<_> = headers.all(domain).collect();
+        let usernames: Vec<_> = headers.all(username).collect();
+        let longest = domains.len().max(usernames.len());
+        let at = |list: &[Cow<'_, str>], i: usize| list.get(i).map(ToString::to_string);
+        (0..longest).map(move |i| {
+            let domain = at(&domains, i).unwrap_or_default();
+            let username = at(&usernames, i).unwrap_or_default();
+            (OutgoingUser::new(&domain, &username), *source)
+        })
+    });
+    let authenticated = headers.all("Authentication-Results").filter_map(|value| {
+        let user = smtp_auth(&value)?;
+        Some((
+            Some(user),
+            "smtp.auth of the enclosed Authentication-Results",
+        ))
+    });
+    for (user, source) in named.chain(authenticated) {
+        match (user, &found) {
+            // A half, or one that cannot be: somebody meddled with it.
+            (None, _) => return UserSearch::Ambiguous,
+            (Some(user), Some((first, _))) if user != *first => return UserSearch::Ambiguous,
+            (Some(_), Some(_)) => {}
+            (Some(user), None) => found = Some((user, source)),
         }
     }
-    reading
-        .headers
-        .all("Authentication-Results")
-        .find_map(|value| smtp_auth(&value))
-        .map(|user| (user, "smtp.auth of the enclosed Authentication-Results"))
+    match found {
+        Some((user, source)) => UserSearch::Found(user, source),
+        None => UserSearch::Missing,
+    }
 }
 
 /// `smtp.auth=USER@DOMAIN` out of an Authentication-Results value (RFC 8601), where it passed.

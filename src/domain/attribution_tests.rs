@@ -51,11 +51,11 @@ fn first_match_in_order_wins() {
         Some("x@y.z"),
     );
     assert_eq!(
-        named(&attribute(&with, &m)),
+        named(&attribute(&with, &m, true)),
         ("bob@example.com", "identification_header")
     );
     let without = reading("", "srv1@example.com", Some("x@y.z"));
-    let outcome = attribute(&without, &m);
+    let outcome = attribute(&without, &m, true);
     assert_eq!(named(&outcome), ("srv1@example.com", "authenticating_user"));
     let Attribution::Identified { provenance, .. } = outcome else {
         unreachable!()
@@ -67,7 +67,7 @@ fn first_match_in_order_wins() {
     let mut reversed = methods(&[("X-AuthUser", None)]);
     reversed.order.reverse();
     assert_eq!(
-        named(&attribute(&with, &reversed)),
+        named(&attribute(&with, &reversed, true)),
         ("x@y.z", "envelope_sender")
     );
 }
@@ -88,7 +88,7 @@ fn capture_takes_the_group() {
     ] {
         let r = reading(headers, "", None);
         assert_eq!(
-            named(&attribute(&r, &m)),
+            named(&attribute(&r, &m, true)),
             ("a@b.example", "identification_header")
         );
     }
@@ -102,14 +102,14 @@ fn disagreeing_headers_name_nobody() {
         "X-AuthUser: victim@b.example\r\nX-Auth: real@b.example\r\n",
     ] {
         let r = reading(headers, "srv@b.example", Some("real@b.example"));
-        assert_eq!(named(&attribute(&r, &m)), ("-", "header_ambiguous"));
+        assert_eq!(named(&attribute(&r, &m, true)), ("-", "header_ambiguous"));
     }
     let agreeing = reading(
         "X-AuthUser: A@b.example\r\nX-Auth: a@b.example\r\n",
         "",
         None,
     );
-    assert_eq!(named(&attribute(&agreeing, &m)).0, "a@b.example");
+    assert_eq!(named(&attribute(&agreeing, &m, true)).0, "a@b.example");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn stripped_header_may_end_the_search() {
     let mut m = methods(&[("X-AuthUser", None)]);
     m.header_missing = HeaderMissing::Stop;
     let r = reading("", "srv@b.example", Some("a@b.example"));
-    let outcome = attribute(&r, &m);
+    let outcome = attribute(&r, &m, true);
     assert_eq!(named(&outcome), ("-", "header_stripped"));
     let Attribution::Unattributed { outgoing_user, .. } = outcome else {
         unreachable!()
@@ -130,12 +130,24 @@ fn a_shared_user_is_no_identity() {
     let m = methods(&[]);
     for auth in ["192.0.2.4@b.example", "2001:db8::7@b.example", "@b.example"] {
         let r = reading("", auth, None);
-        assert_eq!(named(&attribute(&r, &m)), ("-", "shared_user"), "{auth}");
+        assert_eq!(
+            named(&attribute(&r, &m, true)),
+            ("-", "shared_user"),
+            "{auth}"
+        );
         let r = reading("", auth, Some("a@b.example"));
         assert_eq!(
-            named(&attribute(&r, &m)),
+            named(&attribute(&r, &m, true)),
             ("a@b.example", "envelope_sender")
         );
+    }
+}
+
+fn user(reading: &Reading<'_>) -> String {
+    match outgoing_user(reading, true) {
+        UserSearch::Found(user, _) => user.to_string(),
+        UserSearch::Ambiguous => "ambiguous".into(),
+        UserSearch::Missing => "missing".into(),
     }
 }
 
@@ -144,27 +156,44 @@ fn outgoing_user_from_both_header_prefixes_and_the_feedback_part_first() {
     for prefix in ["X-SpamExperts", "X-Spampanel"] {
         let headers = format!("{prefix}-Domain: B.example\r\n{prefix}-Username: srv\r\n");
         let mut r = reading("", "", None);
-        r.headers = HeaderBlock::new(headers.clone().into_bytes());
-        assert_eq!(outgoing_user(&r).unwrap().0.to_string(), "srv@b.example");
+        r.headers = HeaderBlock::new(headers.into_bytes());
+        assert_eq!(user(&r), "srv@b.example");
+        assert_eq!(outgoing_user(&r, false), UserSearch::Missing);
         r.report.authentication_results = vec!["h; auth=pass smtp.auth=other@c.example".into()];
-        assert_eq!(outgoing_user(&r).unwrap().0.to_string(), "other@c.example");
+        assert_eq!(user(&r), "other@c.example");
     }
-    let folded = reading(
-        "Authentication-Results: h;\r\n auth=pass smtp.auth=srv@b.example\r\n",
-        "",
-        None,
-    );
-    assert_eq!(
-        outgoing_user(&folded).unwrap().0.to_string(),
-        "srv@b.example"
-    );
+    let folded = "Authentication-Results: h;\r\n auth=pass smtp.auth=srv@b.example\r\n";
+    assert_eq!(user(&reading(folded, "", None)), "srv@b.example");
+}
+
+#[test]
+fn enclosed_headers_that_disagree_name_no_user() {
+    let m = methods(&[]);
+    for headers in [
+        "X-Spampanel-Domain: victim.example\r\nX-SpamExperts-Domain: evil.example\r\n",
+        "X-Spampanel-Domain: victim.example\r\nX-Spampanel-Domain: evil.example\r\n",
+        "X-Spampanel-Username: ceo\r\n",
+        "Authentication-Results: whatever; auth=pass smtp.auth=ceo@victim.example\r\n\
+         X-Spampanel-Domain: evil.example\r\nX-Spampanel-Username: e\r\n",
+    ] {
+        let r = reading(headers, "", Some("a@b.example"));
+        assert_eq!(
+            named(&attribute(&r, &m, true)),
+            ("-", "user_ambiguous"),
+            "{headers}"
+        );
+        let Attribution::Identified { identity, .. } = attribute(&r, &m, false) else {
+            panic!("{headers}");
+        };
+        assert_eq!(identity.outgoing_user, None, "{headers}");
+    }
 }
 
 #[test]
 fn failed_authentication_names_no_user() {
     let mut r = reading("", "", None);
     r.report.authentication_results = vec!["h; auth=fail smtp.auth=srv@b.example".into()];
-    assert!(outgoing_user(&r).is_none());
+    assert_eq!(user(&r), "missing");
 }
 
 #[test]
@@ -178,7 +207,7 @@ fn null_sender_and_nonsense_are_no_identity() {
     ] {
         let r = reading(headers, "", sender);
         assert_eq!(
-            named(&attribute(&r, &m)),
+            named(&attribute(&r, &m, true)),
             ("-", "nothing_matched"),
             "{headers:?} {sender:?}"
         );

@@ -2,7 +2,8 @@
 //! (a retry after a lost reply, the filter refusing each retry of one message); complaints do not.
 
 use super::feedback::FeedbackType;
-use super::ids::{ComplaintId, IdentityId, MessageKey, ReportId};
+use super::headers::HeaderBlock;
+use super::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
 use super::report::Reading;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,53 +23,56 @@ pub struct Complaint {
     pub feedback_type: FeedbackType,
     /// The enclosed message, for counting distinct ones.
     pub message: MessageKey,
+    /// Who complains, for counting distinct ones: one person alone must not lock anybody.
+    pub complainant: ComplainantKey,
     /// What it adds to a rule's sum, by the feed's right.
     pub weight: u32,
     /// When we received it, by our own clock: never a time from the report.
     pub received_at: Timestamp,
 }
 
-/// The key of the enclosed message: its Message-ID; without one, what else would tell it from others.
+/// Enclosed headers that differ between tries of one message, or that each hop adds.
+const CHANGING: [&str; 4] = ["received", "x-received", "return-path", "delivered-to"];
+
+/// The key of the enclosed message: its Message-ID; without one, its headers as far as they are the same at
+/// each try; without any headers, what the feedback part says of it.
 pub fn message_key(reading: &Reading<'_>) -> MessageKey {
     let original = reading.original.as_ref();
     if let Some(id) = original.and_then(|o| o.message_id.as_deref()) {
         return MessageKey::of(&[b"id", id.as_bytes()]);
     }
-    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let headers = lasting(&reading.headers);
+    if !headers.is_empty() {
+        let mut parts: Vec<&[u8]> = vec![b"headers"];
+        parts.extend(headers.iter().map(|header| header.as_bytes()));
+        return MessageKey::of(&parts);
+    }
+    let report = &reading.report;
+    let text = |value: Option<String>| value.unwrap_or_default();
     let parts = [
-        text(original.and_then(|o| o.from.as_deref())),
-        text(original.and_then(|o| o.subject.as_deref())),
-        original
-            .and_then(|o| o.date)
-            .map(|d| d.to_string())
-            .unwrap_or_default(),
-        text(reading.report.original_envelope_id.as_deref()),
-        text(reading.report.original_mail_from.as_deref()),
-        reading
-            .report
-            .arrival_date
-            .map(|d| d.to_string())
-            .unwrap_or_default(),
-        reading
-            .report
-            .source_ip
-            .map(|ip| ip.to_string())
-            .unwrap_or_default(),
+        text(report.original_envelope_id.clone()),
+        text(report.original_mail_from.clone()),
+        text(report.arrival_date.map(|date| date.to_string())),
+        text(report.source_ip.map(|ip| ip.to_string())),
     ];
     let parts: Vec<&[u8]> = std::iter::once(&b"facts"[..])
-        .chain(parts.iter().map(|p| p.as_bytes()))
+        .chain(parts.iter().map(|part| part.as_bytes()))
         .collect();
     MessageKey::of(&parts)
 }
 
-/// The identifier of the complaint in `reading`. The complainant is the set of original recipients, in
-/// any order and case; redacted tokens serve as well (RFC 6590: equal tokens mean equal persons).
-pub fn complaint_id(
-    identity: IdentityId,
-    feed: &str,
-    message: MessageKey,
-    reading: &Reading<'_>,
-) -> ComplaintId {
+fn lasting(headers: &HeaderBlock<'_>) -> Vec<String> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, _)| !CHANGING.contains(&name.as_str()) && !name.starts_with("x-filter-"))
+        .map(|(name, value)| format!("{name}:{value}"))
+        .collect()
+}
+
+/// The complainant: the set of original recipients, in any order and case. Redacted tokens serve as well
+/// (RFC 6590: equal tokens mean equal persons).
+pub fn complainant_key(reading: &Reading<'_>) -> ComplainantKey {
     let mut complainants: Vec<String> = reading
         .report
         .original_rcpt_to
@@ -77,9 +81,23 @@ pub fn complaint_id(
         .collect();
     complainants.sort();
     complainants.dedup();
-    let mut parts: Vec<&[u8]> = vec![identity.0.as_bytes(), feed.as_bytes(), message.0.as_bytes()];
-    parts.extend(complainants.iter().map(|c| c.as_bytes()));
-    ComplaintId::of(&parts)
+    let parts: Vec<&[u8]> = complainants.iter().map(|c| c.as_bytes()).collect();
+    ComplainantKey::of(&parts)
+}
+
+/// The identifier of a complaint.
+pub fn complaint_id(
+    identity: IdentityId,
+    feed: &str,
+    message: MessageKey,
+    complainant: ComplainantKey,
+) -> ComplaintId {
+    ComplaintId::of(&[
+        identity.0.as_bytes(),
+        feed.as_bytes(),
+        message.0.as_bytes(),
+        complainant.0.as_bytes(),
+    ])
 }
 
 #[cfg(test)]
@@ -102,7 +120,7 @@ mod tests {
         let who = IdentityId::of(&[b"x"]);
         let id = |rcpt: &[&str]| {
             let r = reading(Some("m@x"), rcpt);
-            complaint_id(who, "f", message_key(&r), &r)
+            complaint_id(who, "f", message_key(&r), complainant_key(&r))
         };
         assert_eq!(id(&["A@b", "c@d"]), id(&["c@d", "a@B", "a@b"]));
         assert_ne!(id(&["a@b"]), id(&["a@b", "c@d"]));
@@ -116,5 +134,17 @@ mod tests {
         one.report.original_envelope_id = Some("1".into());
         two.report.original_envelope_id = Some("2".into());
         assert_ne!(message_key(&one), message_key(&two));
+    }
+
+    #[test]
+    fn tries_of_a_message_without_message_id_are_one_message() {
+        let attempt = |n: u32| {
+            let mut r = reading(None, &["a@b"]);
+            r.report.original_envelope_id = Some(format!("try-{n}"));
+            let headers = format!("Received: by x id {n}\r\nFrom: a@b\r\nSubject: buy\r\n");
+            r.headers = HeaderBlock::new(headers.into_bytes());
+            message_key(&r)
+        };
+        assert_eq!(attempt(1), attempt(2));
     }
 }

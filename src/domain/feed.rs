@@ -66,6 +66,10 @@ pub struct Feed {
     pub proofs: Vec<Proof>,
     /// How they combine.
     pub demand: Demand,
+    /// Whether the outgoing user may be taken from the enclosed message's headers where the feedback part
+    /// does not state it. Whoever wrote the message may have written them: right only for a loop that
+    /// reports nothing but mail that passed the filter, which sets them itself.
+    pub trust_enclosed_user: bool,
     /// Weight of an `abuse`, `fraud` or `virus` complaint that `weights` does not name.
     pub weight: u32,
     /// Weight for single feedback types; 0 records without counting. Types other than the three above
@@ -122,6 +126,7 @@ mod tests {
                 Proof::Recipient(vec!["arf-secret@abuse.example".into()]),
             ],
             demand,
+            trust_enclosed_user: false,
             weight: 1,
             weights: BTreeMap::from([
                 (FeedbackType::Virus, 3),

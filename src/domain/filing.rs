@@ -53,12 +53,14 @@ pub struct Filing {
 }
 
 /// What the rules ask for, as the store applies it.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The rules in order.
     pub rules: Vec<Rule>,
     /// Names of the targets that get an order for each incident; empty while locks are only observed.
     pub targets: Vec<String>,
+    /// How long after a crossing an identity is assessed again, in seconds: its incident has then expired.
+    pub reopen_after_seconds: u64,
 }
 
 /// What became of a filing.

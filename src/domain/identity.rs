@@ -62,9 +62,10 @@ impl Identity {
     /// Its identifier in the store: the same identity under two outgoing users is two identities, because
     /// they may be two customers.
     pub fn id(&self) -> IdentityId {
+        // One account written in two ways is one account.
         let (domain, username, known) = match &self.outgoing_user {
-            Some(user) => (user.domain.as_str(), user.username.as_str(), [1]),
-            None => ("", "", [0]),
+            Some(user) => (user.domain.as_str(), user.username.to_lowercase(), [1]),
+            None => ("", String::new(), [0]),
         };
         IdentityId::of(&[
             &known,
@@ -122,5 +123,9 @@ mod tests {
             of(Some("a@two.example")).id()
         );
         assert_ne!(of(Some("@one.example")).id(), of(None).id());
+        assert_eq!(
+            of(Some("A@one.example")).id(),
+            of(Some("a@one.example")).id()
+        );
     }
 }

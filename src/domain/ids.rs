@@ -67,6 +67,11 @@ id!(
     "message"
 );
 id!(
+    /// The set of recipients on whose behalf a complaint is made; redacted tokens serve as well.
+    ComplainantKey,
+    "complainant"
+);
+id!(
     /// One crossing of one rule by one identity.
     IncidentId,
     "incident"

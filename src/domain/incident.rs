@@ -15,6 +15,10 @@ pub enum IncidentState {
     Locked,
     /// No target took the order; the desk must look.
     Refused,
+    /// Over by its age: the identity is assessed anew.
+    Expired,
+    /// Closed by hand: the identity is assessed anew.
+    Closed,
     /// Recorded while locks are switched off: nothing was or will be sent. Closed from the start.
     Observed,
 }
@@ -26,6 +30,8 @@ impl IncidentState {
             Self::Open => "open",
             Self::Locked => "locked",
             Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::Closed => "closed",
             Self::Observed => "observed",
         }
     }
@@ -69,12 +75,15 @@ impl Explanation {
     pub fn sentence(&self) -> String {
         let Crossing { rule, tally } = &self.crossing;
         format!(
-            "rule {}: weight {} of {}, {} of {} distinct messages, {} of {} feeds within {} s",
+            "rule {}: weight {} of {}, {} of {} distinct messages, {} of {} distinct complainants, \
+             {} of {} feeds within {} s",
             rule.name,
             tally.weight,
             rule.min_weight,
             tally.messages,
             rule.min_messages,
+            tally.complainants,
+            rule.min_complainants,
             tally.feeds,
             rule.min_feeds,
             rule.window_seconds

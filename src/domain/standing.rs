@@ -112,6 +112,7 @@ mod tests {
             name: "f".into(),
             proofs: vec![Proof::Recipient(vec!["a@b".into()])],
             demand: Demand::All,
+            trust_enclosed_user: false,
             weight: 1,
             weights: [(FeedbackType::Fraud, 0)].into(),
         };

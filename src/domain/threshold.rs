@@ -3,10 +3,14 @@
 
 use super::complaint::Complaint;
 use super::feedback::FeedbackType;
-use super::ids::{MessageKey, ReportId};
+use super::ids::{ComplainantKey, MessageKey, ReportId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+
+/// How many complaints of one identity are looked at, the newest ones. A flood that crosses nothing (one
+/// message to a million people, say) must not make every further report cost more. No rule may ask for more.
+pub const MOST_COMPLAINTS: usize = 10_000;
 
 /// What crossing means. Every minimum must be reached within the same window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +27,8 @@ pub struct Rule {
     pub min_weight: u64,
     /// Least number of distinct enclosed messages.
     pub min_messages: u64,
+    /// Least number of distinct complainants.
+    pub min_complainants: u64,
     /// Least number of distinct feeds.
     pub min_feeds: u64,
 }
@@ -50,6 +56,8 @@ pub struct Tally {
     pub weight: u64,
     /// Distinct enclosed messages.
     pub messages: u64,
+    /// Distinct complainants.
+    pub complainants: u64,
     /// Distinct feeds.
     pub feeds: u64,
     /// The reports that made these sums, in the order they came.
@@ -65,6 +73,7 @@ pub fn tally<'c>(
 ) -> Tally {
     let start = rule.window_start(now);
     let mut messages: HashSet<MessageKey> = HashSet::new();
+    let mut complainants: HashSet<ComplainantKey> = HashSet::new();
     let mut feeds: HashSet<&str> = HashSet::new();
     let mut sums = Tally::default();
     for complaint in complaints {
@@ -73,10 +82,12 @@ pub fn tally<'c>(
         }
         sums.weight = sums.weight.saturating_add(u64::from(complaint.weight));
         messages.insert(complaint.message);
+        complainants.insert(complaint.complainant);
         feeds.insert(&complaint.feed);
         sums.evidence.push(complaint.report);
     }
     sums.messages = messages.len() as u64;
+    sums.complainants = complainants.len() as u64;
     sums.feeds = feeds.len() as u64;
     sums
 }
@@ -85,6 +96,7 @@ pub fn tally<'c>(
 pub fn crosses(rule: &Rule, sums: &Tally) -> bool {
     sums.weight >= rule.min_weight
         && sums.messages >= rule.min_messages
+        && sums.complainants >= rule.min_complainants
         && sums.feeds >= rule.min_feeds
 }
 
@@ -101,22 +113,42 @@ pub struct Crossing {
 /// sums from above, so that most complaints of a busy identity are assessed without going through the rest.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    complaints: Vec<Complaint>,
+    complaints: VecDeque<Complaint>,
     weight: u64,
     messages: HashMap<MessageKey, u32>,
     feeds: HashMap<String, u32>,
 }
 
 impl History {
-    /// Adds a complaint behind the others.
+    /// Adds a complaint behind the others. Beyond [`MOST_COMPLAINTS`] the oldest goes.
     pub fn push(&mut self, complaint: Complaint) {
+        if self.complaints.len() >= MOST_COMPLAINTS {
+            self.forget_oldest();
+        }
         self.weight = self.weight.saturating_add(u64::from(complaint.weight));
         *self.messages.entry(complaint.message).or_default() += 1;
         match self.feeds.get_mut(&complaint.feed) {
             Some(count) => *count += 1,
             None => drop(self.feeds.insert(complaint.feed.clone(), 1)),
         }
-        self.complaints.push(complaint);
+        self.complaints.push_back(complaint);
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(old) = self.complaints.pop_front() else {
+            return;
+        };
+        self.weight = self.weight.saturating_sub(u64::from(old.weight));
+        let gone = |count: &mut u32| {
+            *count -= 1;
+            *count == 0
+        };
+        if self.messages.get_mut(&old.message).is_some_and(gone) {
+            self.messages.remove(&old.message);
+        }
+        if self.feeds.get_mut(&old.feed).is_some_and(gone) {
+            self.feeds.remove(&old.feed);
+        }
     }
 
     /// Forgets the complaints that were received at or before an instant.
@@ -187,6 +219,7 @@ mod tests {
             feed: feed.into(),
             feedback_type: FeedbackType::Abuse,
             message: MessageKey::of(&[&[message]]),
+            complainant: ComplainantKey::of(&[&[n]]),
             weight,
             received_at: Timestamp::from_second(at).unwrap(),
         }
@@ -200,6 +233,7 @@ mod tests {
             window_seconds: window,
             min_weight: weight,
             min_messages: messages,
+            min_complainants: 1,
             min_feeds: feeds,
         }
     }
@@ -236,6 +270,31 @@ mod tests {
             let r = rule(1000, weight, messages, feeds);
             assert_eq!(assess(&[r], &history(&complaints), at(3)).is_some(), want);
         }
+    }
+
+    #[test]
+    fn one_person_alone_does_not_cross() {
+        let mut complaints = [1, 2, 3].map(|n| complaint(n, "f", n, 5, 1));
+        let mut r = rule(10, 15, 3, 1);
+        r.min_complainants = 2;
+        assert!(assess(std::slice::from_ref(&r), &history(&complaints), at(1)).is_some());
+        for c in &mut complaints {
+            c.complainant = ComplainantKey::of(&[b"one"]);
+        }
+        assert!(assess(&[r], &history(&complaints), at(1)).is_none());
+    }
+
+    #[test]
+    fn what_is_looked_at_is_bounded() {
+        let one = complaint(1, "f", 1, 1, 1);
+        let mut long: History = std::iter::repeat_n(one, MOST_COMPLAINTS).collect();
+        long.push(complaint(2, "g", 2, 1, 2));
+        assert_eq!(
+            (long.len(), long.weight),
+            (MOST_COMPLAINTS, MOST_COMPLAINTS as u64)
+        );
+        (0..MOST_COMPLAINTS).for_each(|_| long.push(complaint(3, "h", 3, 1, 3)));
+        assert_eq!((long.messages.len(), long.feeds.len()), (1, 1));
     }
 
     #[test]

@@ -60,7 +60,11 @@ impl Judge {
         now: Timestamp,
     ) -> Prepared {
         let reading = formats::read(message);
-        let attribution = attribution::attribute(&reading, &self.methods);
+        let attribution = attribution::attribute(
+            &reading,
+            &self.methods,
+            feed.is_some_and(|feed| feed.trust_enclosed_user),
+        );
         let standing = standing::judge(&reading, feed, &attribution);
         // What was proven is part of the name: the same bytes from an unproven source must not stand in
         // the way of the real report.
@@ -70,14 +74,16 @@ impl Judge {
                 let identity = identity.id();
                 let key = complaint::message_key(&reading);
                 let kind = standing::feedback_type(&reading);
+                let complainant = complaint::complainant_key(&reading);
                 Some(Complaint {
-                    id: complaint::complaint_id(identity, &feed.name, key, &reading),
+                    id: complaint::complaint_id(identity, &feed.name, key, complainant),
                     report: id,
                     identity,
                     feed: feed.name.clone(),
                     weight: feed.weight_of(&kind),
                     feedback_type: kind,
                     message: key,
+                    complainant,
                     received_at: now,
                 })
             }
@@ -165,6 +171,7 @@ mod tests {
                 name: "f".into(),
                 proofs: vec![Proof::Network(vec!["192.0.2.0/24".parse().unwrap()])],
                 demand: Demand::All,
+                trust_enclosed_user: false,
                 weight: 1,
                 weights: Default::default(),
             }],

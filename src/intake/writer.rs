@@ -1,6 +1,8 @@
 //! The writer: takes whatever waits, up to a bound, and files it in one transaction. There is no delay to
 //! collect more: batches grow by themselves while a commit runs.
 
+use super::note::Note;
+use super::prepare::Prepared;
 use crate::clock::Clock;
 use crate::domain::filing::{Filed, Filing, Policy};
 use crate::metrics::Metrics;
@@ -41,7 +43,7 @@ pub struct WriterSettings {
     pub timeout: Duration,
 }
 
-type Job = (Filing, oneshot::Sender<Result<Filed, NotFiled>>);
+type Job = (Prepared, oneshot::Sender<Result<Filed, NotFiled>>);
 
 /// Gives filings to the writer. The writer ends when the last handle is gone and all is filed.
 #[derive(Clone, Debug)]
@@ -57,12 +59,14 @@ impl WriterHandle {
     /// # Errors
     /// When it is not durable: too many wait, or the store fails or does not answer in time. It may still
     /// become durable afterwards; a retry then meets its own trace.
-    pub async fn file(&self, filing: Filing) -> Result<Filed, NotFiled> {
+    pub async fn file(&self, prepared: Prepared) -> Result<Filed, NotFiled> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send((filing, reply)).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => NotFiled::Busy,
-            mpsc::error::TrySendError::Closed(_) => NotFiled::Stopping,
-        })?;
+        self.queue
+            .try_send((prepared, reply))
+            .map_err(|e| match e {
+                mpsc::error::TrySendError::Full(_) => NotFiled::Busy,
+                mpsc::error::TrySendError::Closed(_) => NotFiled::Stopping,
+            })?;
         self.metrics.queue_depth.inc();
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(result)) => result,
@@ -114,17 +118,24 @@ impl Writer {
         let mut waiting = Vec::with_capacity(max_batch);
         while jobs.recv_many(&mut waiting, max_batch).await > 0 {
             self.metrics.queue_depth.sub(waiting.len() as i64);
-            let (filings, replies): (Vec<_>, Vec<_>) = waiting
-                .drain(..)
-                // Nobody waits for it any more: its sender was told to retry.
-                .filter(|(_, reply)| !reply.is_closed())
-                .unzip();
+            let mut filings = Vec::with_capacity(waiting.len());
+            let mut notes = Vec::with_capacity(waiting.len());
+            let mut replies = Vec::with_capacity(waiting.len());
+            for (prepared, reply) in waiting.drain(..) {
+                // Otherwise nobody waits for it any more: its sender was told to retry.
+                if !reply.is_closed() {
+                    notes.push(Note::of(&prepared));
+                    filings.push(prepared.filing);
+                    replies.push(reply);
+                }
+            }
             if filings.is_empty() {
                 continue;
             }
             match self.commit(&filings).await {
                 Ok(filed) => {
-                    for (reply, filed) in replies.into_iter().zip(filed) {
+                    for ((reply, note), filed) in replies.into_iter().zip(&notes).zip(filed) {
+                        note.tell(&self.metrics, &filed);
                         let _ = reply.send(Ok(filed));
                     }
                 }
@@ -136,7 +147,7 @@ impl Writer {
                 }
                 Err(error) => {
                     tracing::error!(%error, reports = filings.len(), "a batch was refused; filing one by one");
-                    self.one_by_one(filings, replies).await;
+                    self.one_by_one(filings, &notes, replies).await;
                 }
             }
         }
@@ -146,12 +157,17 @@ impl Writer {
     async fn one_by_one(
         &self,
         filings: Vec<Filing>,
+        notes: &[Note],
         replies: Vec<oneshot::Sender<Result<Filed, NotFiled>>>,
     ) {
-        for (filing, reply) in filings.into_iter().zip(replies) {
+        for ((filing, note), reply) in filings.into_iter().zip(notes).zip(replies) {
             let id = filing.id;
             let result = match self.commit(&[filing]).await {
-                Ok(filed) => filed.into_iter().next().ok_or(NotFiled::Stopping),
+                Ok(filed) => filed
+                    .into_iter()
+                    .next()
+                    .inspect(|filed| note.tell(&self.metrics, filed))
+                    .ok_or(NotFiled::Stopping),
                 Err(error) => {
                     tracing::error!(%error, report = %id, "not filed");
                     Err(NotFiled::Store(error.to_string()))

@@ -5,10 +5,11 @@ use super::dialect::{Connection, Dialect, Row, Value};
 use super::sql::{self, Bulk};
 use super::window::Windows;
 use super::{
-    Claim, IncidentRow, OrderRow, ReportRow, Settlement, Store, StoreError, filing, listing, orders,
+    Claim, IncidentRow, OrderRow, ReportRow, Settlement, Store, StoreError, closing, filing,
+    listing, orders,
 };
 use crate::domain::filing::{Filed, Filing, Policy};
-use crate::domain::ids::{OrderId, ReportId};
+use crate::domain::ids::{IncidentId, OrderId, ReportId};
 use crate::domain::lock::OrderState;
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -152,6 +153,24 @@ impl<D: Dialect> Store for SqlStore<D> {
         listing::orders(self, limit).await
     }
 
+    async fn open_incidents(&self, identity: &str) -> Result<Vec<IncidentRow>, StoreError> {
+        listing::open_incidents(self, identity).await
+    }
+
+    async fn close_incident(
+        &self,
+        incident: IncidentId,
+        actor: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        closing::close(self, incident, actor, why, now).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        listing::waiting(self).await
+    }
+
     async fn evidence(&self, id: ReportId) -> Result<Option<Vec<u8>>, StoreError> {
         listing::evidence(self, id).await
     }
@@ -161,7 +180,9 @@ impl<D: Dialect> Store for SqlStore<D> {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read(sql::PING, Vec::new()).await.map(drop)
+        self.read(sql::PING, Vec::new()).await?;
+        // A store that can only be read takes no reports.
+        Ok(self.begin().await?.rollback().await?)
     }
 
     async fn close(&self) {

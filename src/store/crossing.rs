@@ -2,7 +2,7 @@
 //! database), each complaint is assessed at its own instant, and a crossing is written down with its orders.
 
 use super::StoreError;
-use super::body::{SqlStore, Tx, insert, listed, run};
+use super::body::{SqlStore, Tx, insert, run};
 use super::dialect::{Columns, Dialect};
 use super::filing::Held;
 use super::sql;
@@ -10,11 +10,14 @@ use super::window::Window;
 use crate::domain::complaint::Complaint;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::{Opened, Policy};
-use crate::domain::ids::{ComplaintId, IdentityId, IncidentId, MessageKey, ReportId};
+use crate::domain::ids::{
+    ComplainantKey, ComplaintId, IdentityId, IncidentId, MessageKey, ReportId,
+};
 use crate::domain::incident::{Explanation, IncidentState};
 use crate::domain::lock::{LockOrder, OrderState};
-use crate::domain::threshold::{self, History, longest_window_start};
+use crate::domain::threshold::{self, History, MOST_COMPLAINTS, longest_window_start};
 use jiff::Timestamp;
+use sqlx::SqlSafeStr;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
@@ -83,10 +86,9 @@ async fn gather<D: Dialect>(
         *known = start.min(*known);
     }
     let mut windows = HashMap::with_capacity(starts.len());
-    let mut unknown: Vec<Uuid> = Vec::new();
-    let mut earliest = Timestamp::MAX;
+    let new: HashSet<ComplaintId> = counted.iter().map(|c| c.id).collect();
     for (id, start) in starts {
-        let Some(row) = held.get(&id).filter(|row| !row.open) else {
+        let Some(row) = held.get(&id).filter(|row| row.open.is_none()) else {
             continue;
         };
         let spent = row.counted_from.unwrap_or(Timestamp::MIN);
@@ -98,34 +100,41 @@ async fn gather<D: Dialect>(
                 window
             }
             None => {
-                let from = Window::from_start(start);
-                // The row is as new as this batch: nothing can be there.
-                if row.version > 1 {
-                    unknown.push(id.0);
-                    earliest = from.min(earliest);
-                }
-                Window {
+                let mut window = Window {
                     version: row.version,
-                    from,
+                    from: Window::from_start(start),
                     spent,
                     complaints: History::default(),
+                };
+                // A row as new as this batch has nothing before it.
+                if row.version > 1 {
+                    load::<D>(tx, id, &mut window, &new).await?;
                 }
+                window
             }
         };
         windows.insert(id, window);
     }
-    let new: HashSet<ComplaintId> = counted.iter().map(|c| c.id).collect();
-    let rows = listed::<D, _>(tx, &sql::SELECT_WINDOWS, &[earliest.into()], &unknown).await?;
-    for row in &rows {
+    Ok(windows)
+}
+
+/// Reads an identity's complaints into its window, without those of this batch.
+async fn load<D: Dialect>(
+    tx: &mut Tx<D>,
+    id: IdentityId,
+    window: &mut Window,
+    new: &HashSet<ComplaintId>,
+) -> Result<(), StoreError> {
+    let most = i64::try_from(MOST_COMPLAINTS + new.len()).unwrap_or(i64::MAX);
+    let values = vec![id.0.into(), window.from.into(), most.into()];
+    let rows = D::rows(tx, sql::SELECT_WINDOW.into_sql_str(), values).await?;
+    for row in rows.iter().rev() {
         let complaint = read::<D>(row)?;
-        if let Some(window) = windows.get_mut(&complaint.identity)
-            && complaint.received_at > window.from
-            && !new.contains(&complaint.id)
-        {
+        if !new.contains(&complaint.id) {
             window.push(complaint);
         }
     }
-    Ok(windows)
+    Ok(())
 }
 
 fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreError> {
@@ -137,6 +146,7 @@ fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreErro
         feed: columns.text()?,
         feedback_type: FeedbackType::from(columns.text()?),
         message: MessageKey(columns.id()?),
+        complainant: ComplainantKey(columns.id()?),
         weight: u32::try_from(columns.int()?).unwrap_or(u32::MAX),
         received_at: columns.time()?,
     })

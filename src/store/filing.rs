@@ -3,6 +3,7 @@
 
 use super::StoreError;
 use super::body::{SqlStore, Tx, insert, listed};
+use super::closing;
 use super::crossing;
 use super::dialect::{Columns, Dialect, Value};
 use super::sql;
@@ -22,8 +23,10 @@ pub(super) struct Held {
     pub(super) version: i64,
     /// Complaints up to this instant are spent.
     pub(super) counted_from: Option<Timestamp>,
-    /// Whether it has an open incident.
-    pub(super) open: bool,
+    /// Its open incident.
+    pub(super) open: Option<Uuid>,
+    /// When the newest complaint of this batch about it was received.
+    pub(super) seen: Timestamp,
 }
 
 /// The filings of a batch that are to be written if they are new: the first of each report.
@@ -71,7 +74,8 @@ pub(super) async fn file<D: Dialect>(
     }
     let firsts = Firsts::of(batch)?;
     let mut tx = store.begin().await?;
-    let held = hold_identities::<D>(&mut tx, &firsts.filings).await?;
+    let mut held = hold_identities::<D>(&mut tx, &firsts.filings).await?;
+    closing::expire::<D>(&mut tx, &mut held, policy).await?;
     let fresh = insert_reports::<D>(&mut tx, &firsts).await?;
     let known = standings_of_repeats::<D>(&mut tx, &firsts.filings, &fresh).await?;
     let new: Vec<&Filing> = firsts
@@ -160,6 +164,10 @@ async fn hold_identities<D: Dialect>(
             .or_insert((identity, complaint.received_at));
         *last = complaint.received_at.max(*last);
     }
+    let latest: HashMap<IdentityId, Timestamp> = identities
+        .iter()
+        .map(|(id, (_, seen))| (*id, *seen))
+        .collect();
     let identities: Vec<_> = identities.into_iter().collect();
     let rows = insert::<D, _>(
         tx,
@@ -184,7 +192,8 @@ async fn hold_identities<D: Dialect>(
             let held = Held {
                 version: columns.int()?,
                 counted_from: columns.maybe_time()?,
-                open: columns.maybe_id()?.is_some(),
+                open: columns.maybe_id()?,
+                seen: latest.get(&id).copied().unwrap_or(Timestamp::MIN),
             };
             Ok((id, held))
         })
@@ -276,6 +285,7 @@ async fn insert_complaints<D: Dialect>(
         values.push(complaint.feed.as_str().into());
         values.push(complaint.feedback_type.as_str().into());
         values.push(complaint.message.0.into());
+        values.push(complaint.complainant.0.into());
         values.push(i64::from(complaint.weight).into());
         values.push(complaint.received_at.into());
         values.push(complaint.report.0.into());

@@ -12,6 +12,8 @@ use crate::domain::lock::{LockOrder, OrderState};
 
 /// The longest message that is ever taken out of the store, in octets.
 const LONGEST: i64 = 1 << 30;
+/// How many identities of one name are looked at.
+const MOST_NAMESAKES: i64 = 100;
 
 fn order_state(name: &str) -> Result<OrderState, StoreError> {
     OrderState::ALL
@@ -88,6 +90,20 @@ pub(super) async fn order_counts<D: Dialect>(
     Ok(counts)
 }
 
+/// See [`super::Store::waiting`].
+pub(super) async fn waiting<D: Dialect>(
+    store: &SqlStore<D>,
+) -> Result<Vec<(String, u64)>, StoreError> {
+    let rows = store.read(sql::WAITING, Vec::new()).await?;
+    rows.iter()
+        .map(|row| {
+            let mut columns = Columns::<D>::of(row);
+            let target = columns.text()?;
+            Ok((target, u64::try_from(columns.int()?).unwrap_or(0)))
+        })
+        .collect()
+}
+
 /// See [`super::Store::reports`].
 pub(super) async fn reports<D: Dialect>(
     store: &SqlStore<D>,
@@ -122,6 +138,19 @@ pub(super) async fn incidents<D: Dialect>(
     let rows = store
         .read(sql::INCIDENTS, vec![i64::from(limit).into()])
         .await?;
+    incident_rows::<D>(&rows)
+}
+
+/// See [`super::Store::open_incidents`].
+pub(super) async fn open_incidents<D: Dialect>(
+    store: &SqlStore<D>,
+    identity: &str,
+) -> Result<Vec<IncidentRow>, StoreError> {
+    let values = vec![identity.into(), MOST_NAMESAKES.into()];
+    incident_rows::<D>(&store.read(sql::OPEN_INCIDENTS, values).await?)
+}
+
+fn incident_rows<D: Dialect>(rows: &[Row<D>]) -> Result<Vec<IncidentRow>, StoreError> {
     rows.iter()
         .map(|row| {
             let mut columns = Columns::<D>::of(row);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 mod body;
+mod closing;
 mod crossing;
 mod dialect;
 mod error;
@@ -210,13 +211,29 @@ pub trait Store: Debug + Send + Sync {
     /// The newest orders first.
     async fn orders(&self, limit: u32) -> Result<Vec<OrderRow>, StoreError>;
 
+    /// The open incidents of identities with this value: several when several outgoing users have one.
+    async fn open_incidents(&self, identity: &str) -> Result<Vec<IncidentRow>, StoreError>;
+
+    /// Closes an identity's open incident by hand: the identity is assessed anew from `now` on, and what is
+    /// still ordered for it is not sent any more. False when there is no such open incident.
+    async fn close_incident(
+        &self,
+        incident: IncidentId,
+        actor: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// How many orders wait, by target.
+    async fn waiting(&self) -> Result<Vec<(String, u64)>, StoreError>;
+
     /// The raw message of a report, as it came.
     async fn evidence(&self, id: ReportId) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// One order, by its identifier.
     async fn order(&self, id: OrderId) -> Result<Option<OrderRow>, StoreError>;
 
-    /// Whether the store answers.
+    /// Whether the store can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Flushes and closes.

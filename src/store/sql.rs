@@ -107,9 +107,9 @@ pub(super) static INSERT_EVIDENCE: Bulk = Bulk::values(
     "",
 );
 pub(super) static INSERT_COMPLAINTS: Bulk = Bulk::values(
-    "insert into complaints (id, identity_id, feed, feedback_type, message, weight, received_at, \
-     report_id) values ",
-    8,
+    "insert into complaints (id, identity_id, feed, feedback_type, message, complainant, \
+     weight, received_at, report_id) values ",
+    9,
     " on conflict (id) do nothing returning id",
 );
 pub(super) static INSERT_INCIDENT_EVIDENCE: Bulk = Bulk::values(
@@ -124,12 +124,10 @@ pub(super) static MARK_DUPLICATES: Bulk = Bulk::list(
 );
 pub(super) static SELECT_STANDINGS: Bulk =
     Bulk::list("select id, standing from reports where id in (", 1, ")");
-pub(super) static SELECT_WINDOWS: Bulk = Bulk::list(
-    "select id, report_id, identity_id, feed, feedback_type, message, weight, received_at from complaints \
-     where received_at > $1 and identity_id in (",
-    2,
-    ") order by received_at, id",
-);
+/// The newest complaints of an identity after an instant; the newest first.
+pub(super) const SELECT_WINDOW: &str = "select id, report_id, identity_id, feed, feedback_type, message, \
+     complainant, weight, received_at from complaints where identity_id = $1 and received_at > $2 \
+     order by received_at desc, id desc limit $3";
 const CLAIM_HEAD: &str = "update lock_orders set attempts = attempts + 1, lease_token = $1, \
      lease_until = $2 where id = (select id from lock_orders where state = 'pending' and \
      not_before <= $3 and (lease_until is null or lease_until <= $3) and target in (";
@@ -157,6 +155,17 @@ pub(super) static NEXT_DUE: Bulk = Bulk::list(
     ")",
 );
 
+/// Of these incidents the ones that wait for nothing any more.
+pub(super) static SELECT_SETTLED: Bulk = Bulk::list(
+    "select id, opened_at from incidents where state in ('locked', 'refused') and id in (",
+    1,
+    ")",
+);
+pub(super) const FREE_IDENTITY: &str = "update identities set open_incident = null, counted_from = $2 \
+     where id = (select identity_id from incidents where id = $1) and open_incident = $1";
+pub(super) const END_INCIDENT: &str = "update incidents set state = $2 where id = $1";
+pub(super) const CANCEL_ORDERS: &str = "update lock_orders set state = 'refused', last_answer = $2, \
+     settled_at = $3, lease_token = null, lease_until = null where incident_id = $1 and state = 'pending'";
 pub(super) const INSERT_INCIDENT: &str = "insert into incidents (id, identity_id, state, opened_at, \
      explanation) values ($1, $2, $3, $4, $5)";
 pub(super) const INSERT_ORDER: &str = "insert into lock_orders (id, incident_id, identity_id, target, \
@@ -191,11 +200,16 @@ macro_rules! select_order {
 pub(super) const ORDER: &str = select_order!("where o.id = $1");
 pub(super) const ORDERS: &str = select_order!("order by o.ordered_at desc, o.id limit $1");
 pub(super) const ORDER_COUNTS: &str = "select state, count(*) from lock_orders group by state";
+pub(super) const WAITING: &str =
+    "select target, count(*) from lock_orders where state = 'pending' group by target";
 pub(super) const REPORTS: &str = "select id, received_at, client, feed, format, feedback_type, \
      standing, attribution, reading from reports order by received_at desc, id limit $1";
 pub(super) const INCIDENTS: &str = "select n.id, i.value, i.domain, i.username, n.state, n.opened_at, \
      n.explanation from incidents n join identities i on i.id = n.identity_id \
      order by n.opened_at desc, n.id limit $1";
+pub(super) const OPEN_INCIDENTS: &str = "select n.id, i.value, i.domain, i.username, n.state, \
+     n.opened_at, n.explanation from incidents n join identities i on i.open_incident = n.id \
+     where i.value = $1 order by n.opened_at desc, n.id limit $2";
 pub(super) const EVIDENCE: &str = "select codec, size, bytes from evidence where report_id = $1";
 pub(super) const PING: &str = "select 1 from reports limit 1";
 
@@ -210,11 +224,17 @@ pub fn all(skipping: bool) -> Vec<String> {
         &INSERT_INCIDENT_EVIDENCE,
         &MARK_DUPLICATES,
         &SELECT_STANDINGS,
-        &SELECT_WINDOWS,
         &NEXT_DUE,
+        &SELECT_SETTLED,
         claim,
     ];
     let plain = [
+        FREE_IDENTITY,
+        WAITING,
+        END_INCIDENT,
+        CANCEL_ORDERS,
+        OPEN_INCIDENTS,
+        SELECT_WINDOW,
         INSERT_INCIDENT,
         INSERT_ORDER,
         INSERT_AUDIT,

@@ -122,7 +122,7 @@ impl Windows {
 mod tests {
     use super::*;
     use crate::domain::feedback::FeedbackType;
-    use crate::domain::ids::{ComplaintId, MessageKey, ReportId};
+    use crate::domain::ids::{ComplainantKey, ComplaintId, MessageKey, ReportId};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -140,6 +140,7 @@ mod tests {
             feed: "f".into(),
             feedback_type: FeedbackType::Abuse,
             message: MessageKey::of(&[]),
+            complainant: ComplainantKey::of(&[]),
             weight: 1,
             received_at: at(*second),
         }

@@ -2,7 +2,7 @@
 
 use super::{Place, on_both};
 use crate::support::filings::{at, filing, filings, identity, no_report, policy};
-use arfd::domain::filing::{Filed, Policy};
+use arfd::domain::filing::Filed;
 use arfd::domain::ids::ReportId;
 use arfd::domain::lock::OrderState;
 use arfd::domain::standing::Standing;
@@ -37,7 +37,7 @@ async fn a_report_is_filed_whole(place: Place) {
     let store = place.open().await;
     let one = filing("bob", 1, 5);
     let filed = store
-        .file(std::slice::from_ref(&one), &Policy::default())
+        .file(std::slice::from_ref(&one), &policy(99, &[]))
         .await
         .unwrap();
     assert_eq!(

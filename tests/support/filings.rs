@@ -6,7 +6,7 @@ use arfd::domain::feed::Arrival;
 use arfd::domain::feedback::FeedbackType;
 use arfd::domain::filing::{Evidence, Filing, Policy};
 use arfd::domain::identity::{Identity, OutgoingUser};
-use arfd::domain::ids::{ComplaintId, MessageKey, ReportId};
+use arfd::domain::ids::{ComplainantKey, ComplaintId, MessageKey, ReportId};
 use arfd::domain::report::Format;
 use arfd::domain::standing::Standing;
 use arfd::domain::threshold::Rule;
@@ -75,6 +75,7 @@ pub fn filing(name: &str, number: u32, second: i64) -> Filing {
         feed: "filter".into(),
         feedback_type: FeedbackType::Abuse,
         message: MessageKey::of(&parts),
+        complainant: ComplainantKey::of(&parts),
         weight: 1,
         received_at: filing.received_at,
     });
@@ -94,6 +95,7 @@ pub fn filings(name: &str, numbers: std::ops::Range<u32>) -> Vec<Filing> {
 /// One rule, `burst`: so much weight within an hour; with orders to these targets.
 pub fn policy(min_weight: u64, targets: &[&str]) -> Policy {
     Policy {
+        reopen_after_seconds: 7 * 86_400,
         rules: vec![Rule {
             name: "burst".into(),
             feeds: vec![],
@@ -101,6 +103,7 @@ pub fn policy(min_weight: u64, targets: &[&str]) -> Policy {
             window_seconds: 3600,
             min_weight,
             min_messages: 1,
+            min_complainants: 1,
             min_feeds: 1,
         }],
         targets: targets.iter().map(|t| (*t).to_owned()).collect(),

@@ -200,6 +200,24 @@ impl Store for MemoryStore {
         Ok(self.rows().iter().map(|r| r.row.clone()).collect())
     }
 
+    async fn open_incidents(&self, _: &str) -> Result<Vec<IncidentRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn close_incident(
+        &self,
+        _: IncidentId,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn waiting(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn evidence(&self, _: ReportId) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(None)
     }

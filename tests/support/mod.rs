@@ -1,10 +1,12 @@
 //! What several tests share.
 
-use std::io::Write;
-
+pub mod daemon;
 pub mod filings;
+pub mod mail;
 pub mod memory_store;
 pub mod postgres;
+
+use std::io::Write;
 
 /// Says what is left out and why, past the test harness, which keeps what passing tests print.
 pub fn skipped(for_want_of: &str) {

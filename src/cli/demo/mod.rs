@@ -28,6 +28,10 @@ const LOGIN: &str = "arfd-demo";
 /// is carried out at a stand-in for the filter's API and confirmed by its listing. Nothing outside a
 /// temporary folder and loopback ports is touched.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  arfd demo                                  stays up until Ctrl-C
+  arfd demo --exit                           ends at once")]
 pub struct Demo {
     /// End when the story is told, instead of staying up until Ctrl-C.
     #[arg(long)]
@@ -98,6 +102,7 @@ fn settings(folder: &Path, filter: &str, password: &str) -> Settings {
         ))],
         recipients: vec![alias.into()],
         demand: config::Demand::All,
+        trust_enclosed_user: true,
         weight,
         weights: Default::default(),
     };
@@ -112,6 +117,7 @@ fn settings(folder: &Path, filter: &str, password: &str) -> Settings {
         window: Span::secs(7200),
         min_weight: 15,
         min_messages: 8,
+        min_complainants: 5,
         min_feeds: 2,
     }];
     settings.lock.target = Target::SpamExperts;

@@ -46,8 +46,13 @@ impl<'d> Story<'d> {
             self.daemon.smtp
         );
         println!(
-            "  {}: weight {} with {} distinct messages from {} feeds within {}\n",
-            rule.name, rule.min_weight, rule.min_messages, rule.min_feeds, rule.window
+            "  {}: weight {} with {} distinct messages, {} complainants and {} feeds within {}\n",
+            rule.name,
+            rule.min_weight,
+            rule.min_messages,
+            rule.min_complainants,
+            rule.min_feeds,
+            rule.window
         );
         self.noise().await?;
         self.complaints().await?;

@@ -1,0 +1,80 @@
+//! What is told of a report once it is filed, in figures and in log lines. The writer tells it, not who waits
+//! for the reply: a report may become durable after its sender was told to retry.
+
+use super::prepare::Prepared;
+use crate::domain::filing::Filed;
+use crate::metrics::Metrics;
+
+/// What will be told of one report.
+#[derive(Debug)]
+pub(super) struct Note {
+    feed: String,
+    format: &'static str,
+    kind: String,
+    identity: Option<String>,
+    detail: &'static str,
+    defects: Vec<&'static str>,
+}
+
+impl Note {
+    /// Takes down what is known before filing.
+    pub(super) fn of(prepared: &Prepared) -> Self {
+        let filing = &prepared.filing;
+        let kind = filing.feedback_type.as_ref().map_or("none", |k| k.label());
+        Self {
+            feed: filing.feed.clone().unwrap_or_else(|| "unproven".to_owned()),
+            format: filing.format.as_str(),
+            kind: kind.to_owned(),
+            identity: filing.attribution.identity().map(ToString::to_string),
+            detail: filing.attribution.label(),
+            defects: prepared.defects.clone(),
+        }
+    }
+
+    /// Counts and logs what became of it.
+    pub(super) fn tell(&self, metrics: &Metrics, filed: &Filed) {
+        if filed.repeated {
+            metrics.repeated.inc();
+            tracing::info!(report = %filed.id, "the same report again; already filed");
+            return;
+        }
+        let labels = [self.feed.as_str(), self.kind.as_str(), self.format];
+        metrics.reports.with_label_values(&labels).inc();
+        for code in &self.defects {
+            metrics.defects.with_label_values(&[*code]).inc();
+        }
+        let outcome = match self.identity {
+            Some(_) => "identified",
+            None => "unattributed",
+        };
+        let labels = [outcome, self.detail];
+        metrics.attributions.with_label_values(&labels).inc();
+        let standing = filed.standing.as_str();
+        metrics.complaints.with_label_values(&[standing]).inc();
+        let identity = self.identity.as_deref().unwrap_or("-");
+        tracing::info!(
+            report = %filed.id,
+            feed = self.feed,
+            format = self.format,
+            feedback_type = self.kind,
+            standing,
+            identity,
+            method = self.detail,
+            "report filed"
+        );
+        if let Some(opened) = &filed.opened {
+            metrics
+                .crossings
+                .with_label_values(&[opened.rule.as_str()])
+                .inc();
+            tracing::warn!(
+                report = %filed.id,
+                incident = %opened.incident,
+                rule = opened.rule,
+                identity,
+                ordered = opened.ordered,
+                "threshold crossed"
+            );
+        }
+    }
+}
