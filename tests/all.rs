@@ -10,6 +10,7 @@ mod http;
 mod kill;
 mod lock;
 mod outbox;
+mod parse;
 mod samples;
 mod simulation;
 mod smtp;

@@ -165,6 +165,7 @@ mod tests {
             demand: Demand::All,
             weight: 1,
             weights: Default::default(),
+            trust_enclosed_user: false,
         };
         let nobody = Attribution::Unattributed {
             reason: Reason::NothingMatched,
