@@ -2,7 +2,7 @@
 //! the generator put them, and says where that was not what the standard asks.
 
 use super::content_type::{Kind, essence, parameter};
-use super::mime::{Entity, Message, Part};
+use super::mime::{Entity, MOST_DECODED, Message, Part, skip_mbox};
 use super::recover::{self, derived};
 use super::{defects as d, fields, original};
 use crate::domain::feedback::FeedbackType;
@@ -111,15 +111,13 @@ fn untyped<'a>(message: &Message<'a>, declared: bool) -> Option<Part<'a>> {
         .find(|part| {
             let body = part.entity.peek();
             let start = body.trim_ascii_start();
-            let names = ["feedback-type:", "user-agent:", "version:", "source-ip:"];
-            names.iter().any(|name| starts_with(start, name))
-                && (declared || unmistakable(&start[..start.len().min(4_096)]))
+            looks_like_fields(&start[..start.len().min(4_096)], declared)
         })
         .copied()
 }
 
-/// Whether a text holds Feedback-Type and two more fields of RFC 5965.
-fn unmistakable(text: &[u8]) -> bool {
+/// Whether a text holds fields of RFC 5965: two, and unless it is `expected` three with Feedback-Type.
+fn looks_like_fields(text: &[u8], expected: bool) -> bool {
     let mut kind = false;
     let mut others = 0;
     for (name, _) in Fields::new(text) {
@@ -130,10 +128,34 @@ fn unmistakable(text: &[u8]) -> bool {
                 || is(b"version")
                 || is(b"source-ip")
                 || is(b"arrival-date")
+                || is(b"reported-domain")
                 || starts_with(name, "original-"),
         );
     }
-    kind && others >= 2
+    let enough = if expected {
+        others + u32::from(kind) >= 2
+    } else {
+        kind && others >= 2
+    };
+    enough || expected && starts_with(text, "feedback-type:")
+}
+
+/// Whether a text begins with a header block: two of the headers that mail cannot do without.
+fn looks_like_message(text: &[u8]) -> bool {
+    const NAMES: [&[u8]; 7] = [
+        b"received",
+        b"return-path",
+        b"from",
+        b"to",
+        b"subject",
+        b"date",
+        b"message-id",
+    ];
+    let (text, mbox) = skip_mbox(text);
+    let head = Entity::new(text).head;
+    let known = Fields::new(head)
+        .filter(|(name, _)| NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)));
+    mbox || known.take(2).count() == 2
 }
 
 /// The enclosed message: by its type, best after the machine-readable part, or else a text that follows it
@@ -154,16 +176,7 @@ fn enclosed<'a>(message: &Message<'a>, feedback: Option<&Part<'a>>) -> Option<Pa
     let body = next.entity.peek();
     let start = body.trim_ascii_start();
     let redacted = starts_with(start, "redacted") && start.trim_ascii().len() < 40;
-    let looks = redacted
-        || [
-            "Received:",
-            "Return-Path:",
-            "From:",
-            "Message-ID:",
-            "Delivered-To:",
-        ]
-        .iter()
-        .any(|field| starts_with(start, field));
+    let looks = redacted || starts_with(start, "message-id:") || looks_like_message(start);
     (next.kind == Kind::Text && looks).then_some(*next)
 }
 
@@ -179,6 +192,9 @@ fn feedback_fields(part: &Part<'_>, reading: &mut Reading<'_>) {
     let (body, encoded) = part.entity.decoded();
     if encoded {
         reading.defect(d::FEEDBACK_PART_ENCODED);
+    }
+    if part.entity.body.len() > MOST_DECODED {
+        reading.defect(d::FIELDS_CUT);
     }
     let body: Cow<'_, [u8]> = match part.entity {
         Entity { head, .. } if body.trim_ascii().is_empty() => {

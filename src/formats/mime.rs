@@ -14,10 +14,14 @@ const MOST_PARTS: usize = 100;
 /// Multiparts inside each other.
 const DEEPEST: usize = 6;
 
+/// Headers of one block among which one is looked for.
+const MOST_HEADERS: usize = 5_000;
+/// Lines of a body that begin like a boundary and are none.
+const MOST_NEAR_BOUNDARIES: usize = 100_000;
 /// Bytes of a header block that are looked at.
 pub(super) const LONGEST_HEAD: usize = 1 << 20;
-/// Bytes of a body that are decoded to be read: fields, or an enclosed message's headers.
-const MOST_DECODED: usize = 2 << 20;
+/// Bytes of a body that are read: fields, or an enclosed message's headers.
+pub(super) const MOST_DECODED: usize = 2 << 20;
 /// Bytes of a body that are decoded to see what it is.
 const PEEK: usize = 8 << 10;
 /// mbox lines skipped.
@@ -57,6 +61,7 @@ impl<'a> Entity<'a> {
     /// The raw value of the first field of that name.
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         Fields::new(self.head)
+            .take(MOST_HEADERS)
             .find(|(found, _)| found.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value.trim_ascii())
     }
@@ -72,7 +77,7 @@ impl<'a> Entity<'a> {
         self.decoded_within(PEEK).0
     }
 
-    /// As [`Self::decoded`], from the first `most` bytes of the body where it is encoded.
+    /// As [`Self::decoded`], from the first `most` bytes of the body.
     pub fn decoded_within(&self, most: usize) -> (Cow<'a, [u8]>, bool) {
         let encoding = essence(self.field("Content-Transfer-Encoding").unwrap_or_default());
         let start = &self.body[..self.body.len().min(most)];
@@ -88,7 +93,7 @@ impl<'a> Entity<'a> {
         };
         match decoded {
             Some(bytes) => (Cow::Owned(bytes), true),
-            None => (Cow::Borrowed(self.body), false),
+            None => (Cow::Borrowed(start), false),
         }
     }
 }
@@ -201,8 +206,14 @@ impl<'a> Message<'a> {
         needle.extend_from_slice(&boundary);
         let mut start = None;
         let mut closed = false;
+        let mut near = 0;
         for at in memmem::find_iter(body, &needle) {
             let Some((next, closing)) = delimiter(body, at, needle.len()) else {
+                near += 1;
+                if near == MOST_NEAR_BOUNDARIES {
+                    self.defect(d::TOO_MANY_PARTS);
+                    break;
+                }
                 continue;
             };
             if let Some(start) = start {

@@ -81,3 +81,6 @@ fn marked(mut reading: Reading<'_>) -> Reading<'_> {
     }
     reading
 }
+
+#[cfg(test)]
+mod tests;
