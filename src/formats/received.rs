@@ -32,12 +32,47 @@ impl Hop {
     }
 }
 
+/// Services that take complaints in for others: a complainant's provider sends them the message as mail, so their
+/// hop, and the `for` in it, are the report's way and not the message's.
+const LOOP_SERVICES: [&str; 3] = [
+    "senderscore.net",
+    "returnpath.net",
+    "emaildefenseservice.com",
+];
+
+/// Whether the hop only brought the complaint to such a service. The receiver wrote both names.
+pub(super) fn is_to_loop(value: &str) -> bool {
+    let after = |word: &str| {
+        let (_, rest) = value.split_once(word)?;
+        let name = rest
+            .trim_start_matches([' ', '<'])
+            .split([' ', '\t', ';', '>'])
+            .next()?;
+        Some(name.rsplit('@').next().unwrap_or(name).to_ascii_lowercase())
+    };
+    [after(" by "), after(" for ")]
+        .iter()
+        .flatten()
+        .any(|host| {
+            let of = |service: &&str| {
+                host.strip_suffix(*service)
+                    .is_some_and(|r| r.is_empty() || r.ends_with('.'))
+            };
+            LOOP_SERVICES.iter().any(of)
+        })
+}
+
 /// Reads one unfolded value.
 pub(super) fn hop(value: &str) -> Hop {
     let value = value.trim();
     let starts = value.get(..5).unwrap_or_default();
-    if !starts.eq_ignore_ascii_case("from ") {
-        return Hop::Local;
+    let local = || {
+        value
+            .split_once(" by ")
+            .is_some_and(|(_, by)| by.contains(" with LMTP"))
+    };
+    if !starts.eq_ignore_ascii_case("from ") || is_to_loop(value) || local() {
+        return Hop::Local; // LMTP (RFC 2033) is spoken inside a house only
     }
     let value = &value[5..];
     let (from, by) = match value
@@ -171,6 +206,18 @@ mod tests {
                 from("192.0.2.3"),
             ),
             ("by mx.example.net with LMTP", Hop::Local),
+            (
+                "from a.example (LHLO a.example) (192.0.2.1) by b.example with LMTP; date",
+                Hop::Local,
+            ),
+            (
+                "from out.isp.example (out.isp.example [192.0.2.1]) by mx.senderscore.net with ESMTP",
+                Hop::Local,
+            ),
+            (
+                "from mx.senderscore.net (a.example [192.0.2.1]) by mx.isp.example for <a@isp.example>",
+                from("192.0.2.1"),
+            ),
             ("(qmail 1 invoked by uid 910)", Hop::Local),
             ("from [192.0.2.5] by web.example.net via HTTP", Hop::Unclear),
         ] {

@@ -5,7 +5,7 @@
 //! **The trusted boundary.** A header counts only when the reporter's own servers wrote it: those above the
 //! first `Received` that names a host outside their house. Hops on one host, in one domain or from a private
 //! network are the complainant's own, prepended on the way to the mailbox, and passed over; below the boundary
-//! everything is the sender's word. A hop that does not say clearly from where ends the search with nothing.
+//! everything is the sender's word. Hops to a service that takes complaints in for others are passed over too. A hop that does not say clearly from where ends the search with nothing.
 //!
 //! **Precedence**, where clues differ; the first that can be read wins, and `conflicting-clues` says so when
 //! trusted headers name different source addresses:
@@ -14,7 +14,7 @@
 //! |---|---|
 //! | any | what the machine-readable part states; for JMRP's `source_ip` the report's Subject |
 //! | `original_mail_from` | Return-Path, Received-SPF (`envelope-from`, `domain of`), Authentication-Results (`smtp.mailfrom`), X-Envelope-From |
-//! | `original_rcpt_to` | X-HmXmrOriginalRecipient, Delivered-To, X-Original-To, Envelope-To, X-Apparently-To, X-Envelope-To, `for` of the newest Received |
+//! | `original_rcpt_to` | X-HmXmrOriginalRecipient, Delivered-To, X-Original-To, Envelope-To, X-Apparently-To, X-Envelope-To, `for` of the newest Received that is not such a service's |
 //! | `source_ip` | X-Originating-IP, Received-SPF (`client-ip`, `designates`), Authentication-Results (`sender IP is`, `smtp.remote-ip`, `policy.iprev`), the boundary hop |
 //! | `arrival_date` | newest Received, Date |
 //! | `reported_domain` | `dkim=pass header.d` of Authentication-Results, d= of the newest DKIM-Signature (unverified) |
@@ -114,7 +114,7 @@ impl<'h> Clues<'h> {
         if is("Received") {
             if self.received.len() < MOST_HOPS {
                 self.received.push(value);
-                self.outside |= !received::hop(&plain(value)).is_inside();
+                self.outside |= !received::hop(&line(value)).is_inside();
             } else {
                 self.outside = true;
             }
@@ -146,7 +146,7 @@ impl<'h> Clues<'h> {
 }
 
 fn fill(clues: &Clues<'_>, reading: &mut Reading<'_>) {
-    let newest = clues.received.first().map(|raw| plain(raw));
+    let newest = clues.received.first().map(|raw| line(raw));
     let newest = newest.as_deref();
     if reading.report.feedback_type.is_none()
         && let Some(kind) = clues.class.and_then(|raw| class(&plain(raw)))
@@ -165,7 +165,7 @@ fn fill(clues: &Clues<'_>, reading: &mut Reading<'_>) {
         derived(reading, "original_mail_from", source);
     }
     if reading.report.original_rcpt_to.is_empty()
-        && let Some((recipient, source)) = recipient(clues, newest)
+        && let Some((recipient, source)) = recipient(clues)
     {
         reading.report.original_rcpt_to.push(recipient);
         derived(reading, "original_rcpt_to", source);
@@ -247,7 +247,7 @@ fn sender(clues: &Clues<'_>) -> Option<(String, &'static str)> {
     })
 }
 
-fn recipient(clues: &Clues<'_>, newest: Option<&str>) -> Option<(String, &'static str)> {
+fn recipient(clues: &Clues<'_>) -> Option<(String, &'static str)> {
     if let Some((rank, raw)) = clues.recipient {
         let value = plain(raw);
         let first = value.split([' ', ';', ',', '\t']).next()?;
@@ -256,7 +256,9 @@ fn recipient(clues: &Clues<'_>, newest: Option<&str>) -> Option<(String, &'stati
             return Some((address.to_owned(), RECIPIENT[rank].1));
         }
     }
-    let (_, clause) = newest?.split_once(" for ")?;
+    let mut hops = clues.received.iter().map(|raw| line(raw));
+    let newest = hops.find(|hop| !received::is_to_loop(hop))?;
+    let (_, clause) = newest.split_once(" for ")?;
     let first = clause.trim_start().split([' ', ';', '\t']).next()?;
     let address = text::unbracketed(first).0;
     is_mailbox(address).then(|| {
@@ -293,7 +295,7 @@ fn source_ip(clues: &Clues<'_>, reading: &mut Reading<'_>) -> Option<(IpAddr, &'
 /// The hop by which the message came in from outside.
 fn boundary(clues: &Clues<'_>) -> Option<(IpAddr, &'static str)> {
     for raw in &clues.received {
-        match received::hop(&plain(raw)) {
+        match received::hop(&line(raw)) {
             hop if hop.is_inside() => {}
             Hop::From { ip, .. } => return Some((ip, "Received chain of the enclosed message")),
             _ => return None,
@@ -336,6 +338,11 @@ fn parameter<'v>(value: &'v str, key: &str) -> Option<&'v str> {
         .find(|c: char| c.is_whitespace() || ";,()\"".contains(c))
         .unwrap_or(rest.len());
     Some(&rest[..end])
+}
+
+/// A Received line; where it is folded with tabs they are blanks.
+fn line(raw: &[u8]) -> String {
+    plain(raw).replace('\t', " ")
 }
 
 fn plain(raw: &[u8]) -> String {

@@ -120,3 +120,14 @@ fn the_signing_domain() {
     let both = format!("{results}{BOUNDARY}{signature}");
     assert_eq!(of(&both).report.reported_domain, ["good.example"]);
 }
+
+#[test]
+fn the_way_of_the_complaint_is_not_the_way_of_the_message() {
+    let headers = format!(
+        "Received: from out.isp.example (out.isp.example [198.51.100.1])\n by mx.senderscore.net for\n\t\
+         <comp@senderscore.net>; Tue, 03 Mar 2026 09:00:00 +0000\n{BOUNDARY}"
+    );
+    let reading = of(&headers);
+    assert_eq!(reading.report.source_ip, "192.0.2.1".parse().ok());
+    assert_eq!(reading.report.original_rcpt_to, ["kim@isp.example"]);
+}
