@@ -49,7 +49,7 @@ pub struct Ingest {
 impl Ingest {
     /// Runs it.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let settings = self.file.load()?;
+        let settings = self.file.load_without_target()?;
         let judge = app::judge(&settings)?;
         if let Some(name) = &self.feed
             && !judge.feeds.iter().any(|f| f.name == *name)
