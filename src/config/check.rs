@@ -88,9 +88,13 @@ fn log(settings: &Settings, problems: &mut Problems) {
         problems.add("log.level", format!("is not a filter: {e}"));
         return;
     }
-    // Within brackets a comma need not end a directive.
-    let directives = level.split(',').take_while(|part| !part.contains('['));
-    for part in directives {
+    // Within brackets a comma does not end a directive.
+    let mut depth = 0;
+    let directives = level.split(|c| {
+        depth += i32::from("[{".contains(c)) - i32::from("]}".contains(c));
+        c == ',' && depth == 0
+    });
+    for part in directives.filter(|part| !part.contains('[')) {
         let word = part.rsplit('=').next().unwrap_or(part).trim();
         if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(word)) {
             let nearest = place::nearest(word, LEVELS).unwrap_or("info");

@@ -221,6 +221,10 @@ fn settings_that_would_pass_in_silence_are_refused() {
             "log.level: 'arfd' is not",
         ),
         (
+            "[log]\nlevel = \"arfd[session]=trace,warning\"\n".to_owned(),
+            "log.level: 'warning' is not",
+        ),
+        (
             "[log]\nlevel = \"info,arfd=warning\"\n".to_owned(),
             "log.level: ",
         ),
