@@ -90,7 +90,16 @@ fn what_only_a_file_can_hold_is_said_with_the_variable() {
 fn errors_name_the_variable_and_no_value() {
     for (name, value, part) in [
         ("ARFD_SMTP__MAX_ERRORS", "hunter2", "expected"),
-        ("ARFD_SMTP", "hunter2", "expected"),
+        (
+            "ARFD_SMTP",
+            "hunter2",
+            "expected a section, which this string is not",
+        ),
+        (
+            "ARFD_SMTP__LISTEN",
+            "hunter2",
+            "invalid socket address syntax",
+        ),
         ("ARFD_LOCK__SPAMEXPERTS__PASSWORD__X", "hunter2", "expected"),
         ("ARFD_SMTP__LISTN", "hunter2", "did you mean `listen`?"),
         (
@@ -109,6 +118,7 @@ fn errors_name_the_variable_and_no_value() {
             said.starts_with(&format!("{name} (environment): ")),
             "{said}"
         );
+        assert!(!said.contains("for key"), "{said}");
         assert!(said.contains(part) && !said.contains("hunter2"), "{said}");
     }
     // Senseless values, too.

@@ -141,5 +141,8 @@ impl Settings {
 #[path = "environment_tests.rs"]
 mod environment_tests;
 #[cfg(test)]
+#[path = "place_tests.rs"]
+mod place_tests;
+#[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -116,6 +116,9 @@ pub(super) fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Config
             if unknown_key && shown + 1 == path.len() && is_bare(&path[shown].key) {
                 shown += 1;
             }
+            if unknown_key && path.last().is_some_and(|step| !is_bare(&step.key)) {
+                message = "unknown key".to_owned();
+            }
             let whole = shown == path.len();
             path.truncate(shown);
             if path.last().is_some_and(|step| step.key == "networks")
@@ -229,6 +232,7 @@ pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
 /// What a reader says, without the value it did not like, and with the nearest known name for an unknown one.
 pub(super) fn explain(message: &str) -> String {
     let line = message.lines().next().unwrap_or(message);
+    let line = line.split(" for key `").next().unwrap_or(line);
     if message.contains("untagged enum") {
         return "expected a size such as 998 B, 64 KiB or 25 MiB".to_owned();
     }
@@ -239,7 +243,10 @@ pub(super) fn explain(message: &str) -> String {
     {
         let kind = found.split(['`', '"']).next().unwrap_or_default().trim();
         let expected = expected.split(" for key ").next().unwrap_or(expected);
-        let expected = expected.lines().next().unwrap_or(expected);
+        let expected = match expected.lines().next().unwrap_or(expected) {
+            inside if inside.starts_with("struct ") => "a section",
+            expected => expected,
+        };
         return format!("expected {expected}, which this {kind} is not");
     }
     let unknown = ["unknown field `", "unknown variant `"]
