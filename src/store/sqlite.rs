@@ -29,7 +29,7 @@ pub(super) async fn open(
     url: &str,
     options: &StoreOptions,
 ) -> Result<SqlStore<InSqlite>, StoreError> {
-    let unusable = |why: &dyn std::fmt::Display| StoreError::Address(format!("{url}: {why}"));
+    let unusable = |why: &dyn std::fmt::Display| StoreError::Address(why.to_string());
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(unusable(&"memory keeps nothing"));
     }
@@ -43,6 +43,11 @@ pub(super) async fn open(
         .busy_timeout(options.timeout)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
+        // Pages that hold a report's rows without spilling, kept until a good many commits can share the
+        // copying back, and enough of the indexes in memory. Digests as keys touch many pages.
+        .page_size(8192)
+        .pragma("cache_size", "-32768")
+        .pragma("wal_autocheckpoint", "4000")
         .disable_statement_logging();
     let writers = SqlitePoolOptions::new()
         .max_connections(1)
