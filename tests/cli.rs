@@ -125,7 +125,7 @@ async fn ingest_asks_for_another_try_when_the_store_is_away() {
     assert_eq!(code(&missing), 66, "{}", said(&missing));
     assert!(said(&missing).contains("there is no store at"));
     let file = place.write("a.eml", report(0, 1));
-    let letter = place.write("b.eml", b"Subject: hello\n\nhello\n".to_vec());
+    let letter = place.write("b.eml", b"Subject: hello\n\nhello\n");
     assert_eq!(code(&place.arfd(&["ingest", &letter])), 0);
     let mut other = SqliteConnection::connect(&place.store).await.unwrap();
     sqlx::raw_sql("begin exclusive")

@@ -176,7 +176,7 @@ fn the_units_configuration_names_its_store_by_an_absolute_path() {
     let file = path("arfd.toml");
     let settings = arfd::config::load_with(
         Some(&file),
-        Default::default(),
+        std::iter::empty(),
         arfd::config::Need::Everything,
     )
     .unwrap();

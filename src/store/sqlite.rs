@@ -3,6 +3,7 @@
 
 use super::body::SqlStore;
 use super::dialect::{Connection, Dialect, Row, Value, by_driver};
+use super::sql::{self, Marks};
 use super::{StoreError, StoreOptions};
 use sqlx::SqlStr;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -17,6 +18,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("schemas/sqlite");
 pub(super) struct InSqlite;
 
 impl Dialect for InSqlite {
+    const MARKS: Marks = Marks::Bare;
     const BEGIN: &'static str = "begin immediate";
     const SKIPS_HELD: bool = false;
     const FLUSH: &'static str = "pragma wal_checkpoint(truncate)";
@@ -42,6 +44,7 @@ pub(super) async fn open(
     let connect = connect
         .busy_timeout(options.timeout)
         .foreign_keys(true)
+        .statement_cache_capacity(sql::PREPARED)
         .synchronous(SqliteSynchronous::Full)
         // Pages that hold a report's rows without spilling, kept until a good many commits can share the
         // copying back, and enough of the indexes in memory. Digests as keys touch many pages.
