@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod config;
 mod deploy;
 mod end_to_end;
 mod golden;

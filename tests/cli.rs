@@ -283,6 +283,7 @@ fn a_port_that_is_taken_is_69() {
             "{}",
             said(&run)
         );
+        assert_eq!(said(&run).matches("os error").count(), 1, "{}", said(&run));
     }
 }
 

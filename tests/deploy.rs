@@ -174,7 +174,12 @@ fn the_unit_gives_the_daemon_time_to_drain() {
 #[test]
 fn the_units_configuration_names_its_store_by_an_absolute_path() {
     let file = path("arfd.toml");
-    let settings = arfd::config::load_with(Some(&file), Default::default()).unwrap();
+    let settings = arfd::config::load_with(
+        Some(&file),
+        std::iter::empty(),
+        arfd::config::Need::Everything,
+    )
+    .unwrap();
     let url = settings.store.url.expose();
     assert!(url.starts_with("sqlite:///"), "{url}");
 }

@@ -2,7 +2,7 @@
 //! and the recipes show is accepted by `arfd config check`.
 
 use crate::support::daemon::{Place, arfd, said};
-use arfd::config::{Settings, load_with};
+use arfd::config::{Need, Settings, load_with};
 use std::path::Path;
 
 fn read(name: &str) -> String {
@@ -27,7 +27,7 @@ fn accepted(text: &str) {
 #[test]
 fn the_sample_is_the_defaults() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/arfd.toml");
-    let sample = load_with(Some(&path), Default::default()).unwrap();
+    let sample = load_with(Some(&path), [], Need::Everything).unwrap();
     assert_eq!(sample, Settings::default());
 }
 

@@ -31,38 +31,39 @@ use tokio_util::task::AbortOnDropHandle;
 /// How long requests in flight may take when the daemon stops.
 const HTTP_GRACE: Duration = Duration::from_secs(3);
 
-/// Why the daemon could not start.
+/// Why the daemon could not start. A cause is either part of the message or the source, so that a chain
+/// says it once.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A listener's address is not to be had.
-    #[error("{key} = {address}: {source}")]
+    #[error("{key} = {address}: {cause}")]
     Listen {
         /// The setting.
         key: &'static str,
         /// Its value.
         address: SocketAddr,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The store does not open.
-    #[error("store.url = {url}: {source}")]
+    #[error("store.url = {url}: {cause}")]
     Store {
         /// The setting, masked.
         url: String,
         /// Why.
-        source: StoreError,
+        cause: StoreError,
     },
     /// There is no store to look into.
     #[error("store.url: there is no store at {}", .0.display())]
     NoStore(PathBuf),
     /// The target cannot be set up.
-    #[error("lock.spamexperts: {0}")]
+    #[error("lock.spamexperts")]
     Target(#[from] spamexperts::SetupError),
     /// A pattern is not a regular expression.
-    #[error("identification.headers: {0}")]
+    #[error("identification.headers")]
     Pattern(#[from] regex::Error),
     /// The metrics could not be set up.
-    #[error("metrics: {0}")]
+    #[error("metrics")]
     Metrics(#[from] prometheus::Error),
 }
 
@@ -234,10 +235,10 @@ async fn listen(
     key: &'static str,
     address: SocketAddr,
 ) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen {
+    let failed = |cause| StartError::Listen {
         key,
         address,
-        source,
+        cause,
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;

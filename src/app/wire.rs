@@ -33,9 +33,9 @@ pub async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StartErro
     };
     store::open(url.expose(), &options)
         .await
-        .map_err(|source| StartError::Store {
+        .map_err(|cause| StartError::Store {
             url: url.masked(),
-            source,
+            cause,
         })
 }
 

@@ -33,7 +33,7 @@ pub struct Close {
 impl Close {
     /// Runs it.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let settings = self.file.load()?;
+        let settings = self.file.load_without_target()?;
         super::runtime()?.block_on(async {
             let store = app::open_existing_store(&settings).await?;
             let closed = self.close(store.as_ref()).await;

@@ -58,7 +58,7 @@ impl Ingest {
     }
 
     fn file_all(self) -> anyhow::Result<ExitCode> {
-        let settings = self.file.load()?;
+        let settings = self.file.load_without_target()?;
         let judge = app::judge(&settings)?;
         if let Some(name) = &self.feed
             && !judge.feeds.iter().any(|f| f.name == *name)

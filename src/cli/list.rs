@@ -43,7 +43,7 @@ enum What {
 impl List {
     /// Runs it.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let settings = self.file.load()?;
+        let settings = self.file.load_without_target()?;
         super::runtime()?.block_on(async {
             let store = app::open_existing_store(&settings).await?;
             let shown = self.show(&store).await;

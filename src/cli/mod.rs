@@ -11,7 +11,7 @@ mod serve;
 mod show;
 
 use crate::app::StartError;
-use crate::config::{ConfigError, LogFormat, Settings};
+use crate::config::{ConfigError, LogFormat, Need, Settings};
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -79,7 +79,12 @@ struct ConfigFile {
 
 impl ConfigFile {
     fn load(&self) -> Result<Settings, ConfigError> {
-        crate::config::load(self.config.as_deref())
+        crate::config::load(self.config.as_deref(), Need::Everything)
+    }
+
+    /// For commands that send no orders: they need none of the target's credentials.
+    fn load_without_target(&self) -> Result<Settings, ConfigError> {
+        crate::config::load(self.config.as_deref(), Need::NoTarget)
     }
 }
 

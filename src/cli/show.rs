@@ -24,7 +24,7 @@ pub struct Show {
 impl Show {
     /// Runs it.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let settings = self.file.load()?;
+        let settings = self.file.load_without_target()?;
         let id = ReportId(self.report);
         let message = super::runtime()?.block_on(async {
             let store = app::open_existing_store(&settings).await?;

@@ -1,12 +1,10 @@
-//! Whether settings make sense, and their translation to the domain's types. All problems are reported at
-//! once, each with its key.
+//! Whether settings make sense. All problems are reported at once, each with its key.
 
-use super::settings::{Demand, HeaderMissing, Settings, Target};
-use crate::domain::attribution::{self, HeaderRule, Methods};
-use crate::domain::feed::{self, Feed, Proof};
+use super::place;
+use super::settings::{Settings, Target};
 use crate::domain::feedback::FeedbackType;
-use crate::domain::filing::Policy;
-use crate::domain::threshold::{MOST_COMPLAINTS, Rule};
+use crate::domain::threshold::MOST_COMPLAINTS;
+use ipnet::IpNet;
 use regex::Regex;
 use std::collections::HashSet;
 use std::fmt;
@@ -25,28 +23,7 @@ pub struct Problem {
 impl Problem {
     /// Adds the file, and the line where the key or its section stands.
     pub fn located(mut self, file: &str, text: &str) -> Self {
-        let (section, key) = self.key.rsplit_once('.').unwrap_or(("", &self.key));
-        let (section, nth) = match section.split_once('[') {
-            Some((name, rest)) => (name, rest.trim_end_matches(']').parse().unwrap_or(0)),
-            None => (section, 0usize),
-        };
-        let heads = [format!("[{section}]"), format!("[[{section}]]")];
-        let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        let head = lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| heads.iter().any(|head| head == *line))
-            .nth(nth)
-            .map(|(at, _)| at);
-        let at = head.map(|head| {
-            let body = lines[head + 1..].iter().take_while(|l| !l.starts_with('['));
-            let inside = body.enumerate().find(|(_, line)| {
-                line.split_once('=')
-                    .is_some_and(|(name, _)| name.trim() == key)
-            });
-            inside.map_or(head, |(offset, _)| head + 1 + offset) + 1
-        });
-        self.place = Some(match at {
+        self.place = Some(match place::line_of(text, &self.key) {
             Some(line) => format!("{file}:{line}"),
             None => file.to_owned(),
         });
@@ -65,10 +42,10 @@ impl fmt::Display for Problem {
 
 /// Collects problems.
 #[derive(Default)]
-struct Problems(Vec<Problem>);
+pub(super) struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
-    fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.0.push(Problem {
             key: key.into(),
             message: message.into(),
@@ -76,16 +53,23 @@ impl Problems {
         });
     }
 
-    fn demand(&mut self, holds: bool, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn demand(
+        &mut self,
+        holds: bool,
+        key: impl Into<String>,
+        message: impl Into<String>,
+    ) {
         if !holds {
             self.add(key, message);
         }
     }
 }
 
-/// Everything that makes no sense in the settings; empty when they can be used.
+/// Everything that makes no sense in the settings; empty when they can be used. Whether the target's address
+/// and credentials are there is asked separately, of [`super::check_target`]: not every command needs them.
 pub fn check(settings: &Settings) -> Vec<Problem> {
     let mut problems = Problems::default();
+    log(settings, &mut problems);
     smtp(settings, &mut problems);
     store(settings, &mut problems);
     identification(settings, &mut problems);
@@ -93,6 +77,33 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     rules(settings, &mut problems);
     lock(settings, &mut problems);
     problems.0
+}
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// A bare word that is no level would be taken for a module's name, and silence everything else.
+fn log(settings: &Settings, problems: &mut Problems) {
+    let level = &settings.log.level;
+    if let Err(e) = tracing_subscriber::EnvFilter::try_new(level) {
+        problems.add("log.level", format!("is not a filter: {e}"));
+        return;
+    }
+    // Within brackets a comma does not end a directive.
+    let mut depth = 0;
+    let directives = level.split(|c| {
+        depth += i32::from("[{".contains(c)) - i32::from("]}".contains(c));
+        c == ',' && depth == 0
+    });
+    for part in directives.filter(|part| !part.contains('[')) {
+        let word = part.rsplit('=').next().unwrap_or(part).trim();
+        if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+            let nearest = place::nearest(word, LEVELS).unwrap_or("info");
+            problems.add(
+                "log.level",
+                format!("'{word}' is not a level; did you mean '{nearest}'?"),
+            );
+        }
+    }
 }
 
 fn smtp(settings: &Settings, problems: &mut Problems) {
@@ -237,6 +248,15 @@ fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut HashSet<Strin
     );
 }
 
+/// Whether a network is so large that anybody may sit in it. IPv4 may be written as IPv6.
+fn too_wide(net: &IpNet) -> bool {
+    match net {
+        IpNet::V4(net) => net.prefix_len() < 8,
+        IpNet::V6(net) if net.addr().to_ipv4_mapped().is_some() => net.prefix_len() < 96 + 8,
+        IpNet::V6(net) => net.prefix_len() < 16,
+    }
+}
+
 fn feeds(settings: &Settings, problems: &mut Problems) {
     let mut seen = HashSet::from(["unproven".to_owned()]);
     for (i, feed) in settings.feeds.iter().enumerate() {
@@ -247,10 +267,10 @@ fn feeds(settings: &Settings, problems: &mut Problems) {
             format!("{key}.networks"),
             "nothing proves this feed: give networks, recipients or both",
         );
-        for net in feed.networks.iter().filter(|net| net.prefix_len() == 0) {
+        for net in feed.networks.iter().filter(|net| too_wide(net)) {
             problems.add(
                 format!("{key}.networks"),
-                format!("{net} is the whole internet and proves nothing"),
+                format!("{net} is too wide to prove anything: at least /8, for IPv6 at least /16"),
             );
         }
         for address in &feed.recipients {
@@ -301,9 +321,9 @@ fn rules(settings: &Settings, problems: &mut Problems) {
             );
         }
         problems.demand(
-            !rule.window.0.is_zero(),
+            rule.window.0.as_secs() > 0,
             format!("{key}.window"),
-            "must not be 0",
+            "must be at least 1s",
         );
         for (what, value) in [
             ("min_weight", rule.min_weight),
@@ -333,24 +353,20 @@ fn lock(settings: &Settings, problems: &mut Problems) {
             );
         }
     }
+    for (key, parameters) in [
+        ("lock_parameters", &target.lock_parameters),
+        ("list_parameters", &target.list_parameters),
+    ] {
+        for name in parameters.keys().filter(|name| is_reserved(name)) {
+            problems.add(
+                format!("lock.spamexperts.{key}"),
+                format!("'{name}' is said by the order itself and cannot be fixed"),
+            );
+        }
+    }
     if settings.lock.target != Target::SpamExperts {
         return;
     }
-    problems.demand(
-        target.url.starts_with("https://") || target.url.starts_with("http://"),
-        "lock.spamexperts.url",
-        "must be the URL of the filter's API",
-    );
-    problems.demand(
-        !target.login.is_empty(),
-        "lock.spamexperts.login",
-        "is needed",
-    );
-    problems.demand(
-        !target.password.is_empty(),
-        "lock.spamexperts.password",
-        "is needed (or password_file)",
-    );
     problems.demand(
         settings.outbox.lease.0.mul_f64(0.9) > target.timeout.0.saturating_mul(3),
         "outbox.lease",
@@ -358,82 +374,9 @@ fn lock(settings: &Settings, problems: &mut Problems) {
     );
 }
 
-impl Settings {
-    /// The feeds as the domain knows them.
-    pub fn to_feeds(&self) -> Vec<Feed> {
-        let feeds = self.feeds.iter().map(|feed| Feed {
-            name: feed.name.clone(),
-            proofs: [
-                (!feed.networks.is_empty()).then(|| Proof::Network(feed.networks.clone())),
-                (!feed.recipients.is_empty()).then(|| Proof::Recipient(feed.recipients.clone())),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-            trust_enclosed_user: feed.trust_enclosed_user,
-            demand: match feed.demand {
-                Demand::All => feed::Demand::All,
-                Demand::Any => feed::Demand::Any,
-            },
-            weight: feed.weight,
-            weights: feed
-                .weights
-                .iter()
-                .map(|(kind, weight)| (FeedbackType::from(kind.as_str()), *weight))
-                .collect(),
-        });
-        feeds.collect()
-    }
-
-    /// How identities are found.
-    ///
-    /// # Errors
-    /// When a pattern is not a regular expression, which [`check`] rules out.
-    pub fn to_methods(&self) -> Result<Methods, regex::Error> {
-        let header = |header: &super::Header| {
-            Ok(HeaderRule {
-                name: header.name.clone(),
-                capture: header.capture.as_deref().map(Regex::new).transpose()?,
-            })
-        };
-        Ok(Methods {
-            order: self.identification.methods.clone(),
-            headers: self
-                .identification
-                .headers
-                .iter()
-                .map(header)
-                .collect::<Result<_, _>>()?,
-            header_missing: match self.identification.header_missing {
-                HeaderMissing::NextMethod => attribution::HeaderMissing::NextMethod,
-                HeaderMissing::Stop => attribution::HeaderMissing::Stop,
-            },
-        })
-    }
-
-    /// The rules, and the targets that get an order for each crossing.
-    pub fn to_policy(&self) -> Policy {
-        let rules = self.rules.iter().map(|rule| Rule {
-            name: rule.name.clone(),
-            feeds: rule.feeds.clone(),
-            feedback_types: rule
-                .feedback_types
-                .iter()
-                .map(|k| FeedbackType::from(k.as_str()))
-                .collect(),
-            window_seconds: rule.window.0.as_secs(),
-            min_weight: rule.min_weight,
-            min_messages: rule.min_messages,
-            min_complainants: rule.min_complainants,
-            min_feeds: rule.min_feeds,
-        });
-        Policy {
-            rules: rules.collect(),
-            reopen_after_seconds: self.lock.reopen_after.0.as_secs(),
-            targets: match self.lock.target {
-                Target::Observe => Vec::new(),
-                Target::SpamExperts => vec![crate::domain::lock::SPAMEXPERTS.to_owned()],
-            },
-        }
-    }
+/// Parameters of a call that arfd fills in.
+fn is_reserved(name: &str) -> bool {
+    ["call", "domain", "username", "identity"]
+        .iter()
+        .any(|reserved| reserved.eq_ignore_ascii_case(name))
 }

@@ -246,7 +246,7 @@ pub enum HeaderMissing {
 pub struct Header {
     /// Its name.
     pub name: String,
-    /// A regular expression; its first group is the identity.
+    /// A regular expression; its first group is the identity, or the whole match when it has no group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<String>,
 }

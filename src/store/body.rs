@@ -2,7 +2,7 @@
 //! where each call goes.
 
 use super::dialect::{Connection, Dialect, Row, Value};
-use super::sql::{self, Bulk};
+use super::sql::{self, Bulk, Marks};
 use super::window::Windows;
 use super::{
     Claim, IncidentRow, OrderRow, ReportRow, Settlement, Store, StoreError, closing, filing,
@@ -77,7 +77,7 @@ where
         for item in now {
             row(item, &mut values);
         }
-        returned.extend(D::rows(connection, bulk.sized(now.len()), values).await?);
+        returned.extend(D::rows(connection, bulk.sized(now.len(), D::MARKS), values).await?);
         rest = later;
     }
     Ok(returned)
@@ -95,7 +95,7 @@ pub(super) async fn listed<'v, D: Dialect, T: Clone + Sync + Into<Value<'v>>>(
         let mut values = before.to_vec();
         values.extend(sql::padded(part).map(Into::into));
         let size = values.len() - before.len();
-        returned.extend(D::rows(connection, bulk.sized(size), values).await?);
+        returned.extend(D::rows(connection, bulk.sized(size, Marks::Numbered), values).await?);
     }
     Ok(returned)
 }

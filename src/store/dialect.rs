@@ -96,6 +96,8 @@ pub(super) type Row<D> = <<D as Dialect>::Db as Database>::Row;
 pub(super) trait Dialect: Debug + Send + Sync + Sized + 'static {
     /// The driver.
     type Db: Database;
+    /// How values are marked in statements over many rows.
+    const MARKS: super::sql::Marks;
     /// Opens a transaction that means to write.
     const BEGIN: &'static str;
     /// Whether a sub-select that picks a row to update can pass over rows that others hold.

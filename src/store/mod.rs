@@ -59,27 +59,34 @@ pub async fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>, S
     }
 }
 
-/// Why the store could not do what was asked.
+/// Why the store could not do what was asked. Each message holds its cause, which is therefore not a source
+/// besides: a chain says it once.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// It may work later: locked, full, or out of reach.
     #[error("the store is not available: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(sqlx::Error),
     /// It did not answer in time.
     #[error("the store did not answer in time")]
     TooSlow,
     /// It will not work as asked: one of the rows, or the schema, is at fault.
     #[error("the store refused: {0}")]
-    Refused(#[source] sqlx::Error),
+    Refused(sqlx::Error),
     /// The address of the store is not usable.
     #[error("{0}")]
     Address(String),
     /// The schema could not be brought up to date.
     #[error("the schema could not be brought up to date: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(sqlx::migrate::MigrateError),
     /// A stored row makes no sense to this version.
     #[error("a stored row is not readable: {0}")]
     Row(String),
+}
+
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        Self::Migrate(error)
+    }
 }
 
 /// An order in the hands of one worker.

@@ -118,7 +118,10 @@ pub(super) async fn next_due<D: Dialect>(
     let names: Vec<&str> = targets.iter().map(String::as_str).take(sql::MOST).collect();
     let values: Vec<Value<'_>> = sql::padded(&names).map(Value::from).collect();
     let rows = store
-        .read(sql::NEXT_DUE.sized(values.len()), values)
+        .read(
+            sql::NEXT_DUE.sized(values.len(), sql::Marks::Numbered),
+            values,
+        )
         .await?;
     match rows.first() {
         Some(row) => Columns::<D>::of(row).maybe_time(),

@@ -3,6 +3,7 @@
 
 use super::body::SqlStore;
 use super::dialect::{Connection, Dialect, Row, Value, by_driver};
+use super::sql::{self, Marks};
 use super::{StoreError, StoreOptions};
 use sqlx::SqlStr;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -21,6 +22,7 @@ const DURABLE: &str = "select set_config('synchronous_commit', 'on', false) \
 pub(super) struct InPostgres;
 
 impl Dialect for InPostgres {
+    const MARKS: Marks = Marks::Numbered;
     const BEGIN: &'static str = "begin";
     const SKIPS_HELD: bool = true;
     const FLUSH: &'static str = "";
@@ -36,6 +38,7 @@ pub(super) async fn open(
 ) -> Result<SqlStore<InPostgres>, StoreError> {
     let connect = PgConnectOptions::from_str(url)
         .map_err(|error| StoreError::Address(format!("the PostgreSQL address: {error}")))?
+        .statement_cache_capacity(sql::PREPARED)
         .disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(options.connections.max(1))

@@ -1,15 +1,28 @@
-//! Every statement of the store, once for both databases. Statements over many rows come in sizes of
-//! powers of two, so that few distinct ones are ever prepared.
+//! Every statement of the store, once for both databases. Statements over many rows come in a few sizes, so
+//! that they stay prepared; small batches, which are the usual ones, have their exact size.
 
 use sqlx::AssertSqlSafe;
 use sqlx::{SqlSafeStr, SqlStr};
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
-/// Sizes are 1, 2, 4 .. 64 rows.
-const SIZES: usize = 7;
+/// The sizes in rows. Every power of two is among them, for `in` lists.
+const SIZES: [usize; 20] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 24, 32, 48, 64,
+];
 /// The largest size.
-pub(super) const MOST: usize = 1 << (SIZES - 1);
+pub(super) const MOST: usize = SIZES[SIZES.len() - 1];
+/// Statements that a connection keeps prepared: all sizes of all of them, and some more.
+pub(super) const PREPARED: usize = 256;
+
+/// How a statement's values are marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Marks {
+    /// `$1`, `$2`.
+    Numbered,
+    /// `?`: SQLite looks up the name of every numbered one, going through all before it.
+    Bare,
+}
 
 /// A statement with a list in its middle, whose texts are made once for each size.
 #[derive(Debug)]
@@ -20,7 +33,7 @@ pub(super) struct Bulk {
     tail: &'static str,
     /// The first placeholder's number.
     first: usize,
-    texts: [OnceLock<Arc<str>>; SIZES],
+    texts: [[OnceLock<Arc<str>>; SIZES.len()]; 2],
 }
 
 impl Bulk {
@@ -30,7 +43,7 @@ impl Bulk {
             columns,
             tail,
             first: 1,
-            texts: [const { OnceLock::new() }; SIZES],
+            texts: [const { [const { OnceLock::new() }; SIZES.len()] }; 2],
         }
     }
 
@@ -40,18 +53,21 @@ impl Bulk {
             columns: 0,
             tail,
             first,
-            texts: [const { OnceLock::new() }; SIZES],
+            texts: [const { [const { OnceLock::new() }; SIZES.len()] }; 2],
         }
     }
 
-    /// The statement for `size` items, a power of two up to [`MOST`].
-    pub(super) fn sized(&self, size: usize) -> SqlStr {
-        let slot = size.ilog2() as usize;
-        let text = self.texts[slot].get_or_init(|| self.text(size).into());
+    /// The statement for `size` items, one of the sizes.
+    pub(super) fn sized(&self, size: usize, marks: Marks) -> SqlStr {
+        let slot = SIZES
+            .partition_point(|known| *known < size)
+            .min(SIZES.len() - 1);
+        let texts = &self.texts[usize::from(marks == Marks::Bare)];
+        let text = texts[slot].get_or_init(|| self.text(size, marks).into());
         AssertSqlSafe(Arc::clone(text)).into_sql_str()
     }
 
-    fn text(&self, size: usize) -> String {
+    fn text(&self, size: usize, marks: Marks) -> String {
         let mut sql = String::from(self.head);
         let mut number = self.first;
         for item in 0..size {
@@ -63,7 +79,10 @@ impl Bulk {
             }
             for column in 0..self.columns {
                 let lead = if column == 0 { "(" } else { ", " };
-                let _ = write!(sql, "{lead}${number}");
+                let _ = match marks {
+                    Marks::Numbered => write!(sql, "{lead}${number}"),
+                    Marks::Bare => write!(sql, "{lead}?"),
+                };
                 number += 1;
             }
             sql.push(')');
@@ -73,13 +92,10 @@ impl Bulk {
     }
 }
 
-/// The next chunk of a list that is written with [`Bulk::values`]: the largest power of two that fits.
+/// The next chunk of a list that is written with [`Bulk::values`]: the largest size that fits.
 pub(super) fn chunk(left: usize) -> usize {
-    if left >= MOST {
-        MOST
-    } else {
-        1 << left.ilog2()
-    }
+    let fitting = SIZES.partition_point(|size| *size <= left);
+    SIZES[fitting.saturating_sub(1)]
 }
 
 /// Fills a short `in` list up to a power of two by naming the last item again.
@@ -213,9 +229,14 @@ pub(super) const OPEN_INCIDENTS: &str = "select n.id, i.value, i.domain, i.usern
 pub(super) const EVIDENCE: &str = "select codec, size, bytes from evidence where report_id = $1";
 pub(super) const PING: &str = "select 1 from reports limit 1";
 
-/// Every statement, for a test that prepares them all. `skipping` as in the dialect.
+/// Every statement, for a test that prepares them all, as PostgreSQL gets them (`skipping`) or SQLite.
 pub fn all(skipping: bool) -> Vec<String> {
     let claim = if skipping { &CLAIM_SKIPPING } else { &CLAIM };
+    let marks = if skipping {
+        Marks::Numbered
+    } else {
+        Marks::Bare
+    };
     let bulks = [
         &UPSERT_IDENTITIES,
         &INSERT_REPORTS,
@@ -254,7 +275,7 @@ pub fn all(skipping: bool) -> Vec<String> {
     ];
     bulks
         .iter()
-        .flat_map(|bulk| [1, 2, MOST].map(|size| bulk.sized(size).as_str().to_owned()))
+        .flat_map(|bulk| [1, 2, MOST].map(|size| bulk.sized(size, marks).as_str().to_owned()))
         .chain(plain.map(str::to_owned))
         .collect()
 }
@@ -266,9 +287,16 @@ mod tests {
     #[test]
     fn texts() {
         let insert = Bulk::values("values ", 2, ";");
-        assert_eq!(insert.sized(2).as_str(), "values ($1, $2), ($3, $4);");
+        assert_eq!(
+            insert.sized(2, Marks::Numbered).as_str(),
+            "values ($1, $2), ($3, $4);"
+        );
         let list = Bulk::list("in (", 3, ")");
-        assert_eq!(list.sized(4).as_str(), "in ($3, $4, $5, $6)");
+        assert_eq!(
+            insert.sized(2, Marks::Bare).as_str(),
+            "values (?, ?), (?, ?);"
+        );
+        assert_eq!(list.sized(4, Marks::Bare).as_str(), "in ($3, $4, $5, $6)");
     }
 
     #[test]
@@ -282,9 +310,9 @@ mod tests {
             sizes
         };
         assert_eq!(chunks(1), [1]);
-        assert_eq!(chunks(7), [4, 2, 1]);
+        assert_eq!(chunks(10), [10]);
+        assert_eq!(chunks(23), [16, 7]);
         assert_eq!(chunks(200), [64, 64, 64, 8]);
-        assert_eq!(padded(&[1, 2, 3]).collect::<Vec<_>>(), [1, 2, 3, 3]);
-        assert_eq!(padded(&[1]).collect::<Vec<_>>(), [1]);
+        assert!((0..7).all(|n| SIZES.contains(&(1 << n))), "for the lists");
     }
 }

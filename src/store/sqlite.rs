@@ -3,6 +3,7 @@
 
 use super::body::SqlStore;
 use super::dialect::{Connection, Dialect, Row, Value, by_driver};
+use super::sql::{self, Marks};
 use super::{StoreError, StoreOptions};
 use sqlx::SqlStr;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -17,6 +18,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("schemas/sqlite");
 pub(super) struct InSqlite;
 
 impl Dialect for InSqlite {
+    const MARKS: Marks = Marks::Bare;
     const BEGIN: &'static str = "begin immediate";
     const SKIPS_HELD: bool = false;
     const FLUSH: &'static str = "pragma wal_checkpoint(truncate)";
@@ -29,7 +31,7 @@ pub(super) async fn open(
     url: &str,
     options: &StoreOptions,
 ) -> Result<SqlStore<InSqlite>, StoreError> {
-    let unusable = |why: &dyn std::fmt::Display| StoreError::Address(format!("{url}: {why}"));
+    let unusable = |why: &dyn std::fmt::Display| StoreError::Address(why.to_string());
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(unusable(&"memory keeps nothing"));
     }
@@ -42,7 +44,13 @@ pub(super) async fn open(
     let connect = connect
         .busy_timeout(options.timeout)
         .foreign_keys(true)
+        .statement_cache_capacity(sql::PREPARED)
         .synchronous(SqliteSynchronous::Full)
+        // Pages that hold a report's rows without spilling, kept until a good many commits can share the
+        // copying back, and enough of the indexes in memory. Digests as keys touch many pages.
+        .page_size(8192)
+        .pragma("cache_size", "-32768")
+        .pragma("wal_autocheckpoint", "4000")
         .disable_statement_logging();
     let writers = SqlitePoolOptions::new()
         .max_connections(1)

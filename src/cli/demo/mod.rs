@@ -64,8 +64,10 @@ impl Demo {
                 println!("\nThe daemon stays up until Ctrl-C. In another terminal:");
                 println!("  curl http://{}/metrics", daemon.http);
                 println!("  curl http://{}/readyz", daemon.http);
+                // After `cargo run` the program is not on the search path.
+                let arfd = std::env::current_exe().unwrap_or_else(|_| "arfd".into());
                 for what in ["reports", "incidents", "orders"] {
-                    println!("  arfd list {what} -c {}", file.display());
+                    println!("  {} list {what} -c {}", arfd.display(), file.display());
                 }
                 println!(
                     "  SMTP is on {}, the stand-in filter on {}",

@@ -1,0 +1,90 @@
+//! Whether a target can be reached and spoken to as configured, and secrets that are given as files. Apart
+//! from the other checks, because commands that only look at the store need no credentials.
+
+use super::check::{Problem, Problems};
+use super::settings::{Settings, Store, Target};
+use super::values::{Secret, SecretUrl};
+use super::{ConfigError, Need};
+use std::path::Path;
+
+/// What the configured target lacks; empty when orders can be sent. No value is repeated: people put
+/// secrets in the wrong places.
+pub fn check_target(settings: &Settings) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    let target = &settings.lock.spamexperts;
+    let wanted = settings.lock.target == Target::SpamExperts;
+    let url_given = !target.url.is_empty();
+    problems.demand(
+        target.url.starts_with("https://")
+            || target.url.starts_with("http://")
+            || !(wanted || url_given),
+        "lock.spamexperts.url",
+        "must be the URL of the filter's API",
+    );
+    problems.demand(
+        !target.url.contains(['?', '#']),
+        "lock.spamexperts.url",
+        "must have neither a query nor a fragment; fixed parameters stand in lock_parameters and list_parameters",
+    );
+    let authority = target.url.split_once("://").map_or("", |(_, rest)| {
+        rest.split(['/', '?', '#']).next().unwrap_or_default()
+    });
+    problems.demand(
+        !authority.contains('@'),
+        "lock.spamexperts.url",
+        "must not hold credentials: they stand in login and password",
+    );
+    problems.demand(
+        !target.login.contains(':'),
+        "lock.spamexperts.login",
+        "must not hold a colon",
+    );
+    problems.demand(
+        !wanted || !target.login.is_empty(),
+        "lock.spamexperts.login",
+        "is needed",
+    );
+    problems.demand(
+        !wanted || !target.password.is_empty(),
+        "lock.spamexperts.password",
+        "is needed (or password_file)",
+    );
+    problems.0
+}
+
+/// Reads secrets that are given as files, and says where one is given twice.
+pub(super) fn read_secrets(
+    settings: &mut Settings,
+    need: Need,
+) -> Result<Vec<Problem>, ConfigError> {
+    let mut problems = Problems::default();
+    if let Some(path) = &settings.store.url_file {
+        problems.demand(
+            settings.store.url == Store::default().url,
+            "store.url",
+            "give one of them: url or url_file",
+        );
+        settings.store.url = SecretUrl::new(&read("store.url_file", path)?);
+    }
+    let target = &mut settings.lock.spamexperts;
+    if let (Some(path), Need::Everything) = (&target.password_file, need) {
+        problems.demand(
+            target.password.is_empty(),
+            "lock.spamexperts.password",
+            "give one of them: password or password_file",
+        );
+        target.password = Secret::new(&read("lock.spamexperts.password_file", path)?);
+    }
+    Ok(problems.0)
+}
+
+fn read(key: &'static str, path: &Path) -> Result<String, ConfigError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(cause) => Err(ConfigError::SecretFile {
+            key,
+            path: path.to_owned(),
+            cause,
+        }),
+    }
+}

@@ -1,0 +1,89 @@
+//! From settings to the domain's own types: feeds, methods, rules.
+
+use super::settings::{Demand, HeaderMissing, Settings, Target};
+use crate::domain::attribution::{self, HeaderRule, Methods};
+use crate::domain::feed::{self, Feed, Proof};
+use crate::domain::feedback::FeedbackType;
+use crate::domain::filing::Policy;
+use crate::domain::threshold::Rule;
+use regex::Regex;
+
+impl Settings {
+    /// The feeds as the domain knows them.
+    pub fn to_feeds(&self) -> Vec<Feed> {
+        let feeds = self.feeds.iter().map(|feed| Feed {
+            name: feed.name.clone(),
+            proofs: [
+                (!feed.networks.is_empty()).then(|| Proof::Network(feed.networks.clone())),
+                (!feed.recipients.is_empty()).then(|| Proof::Recipient(feed.recipients.clone())),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            trust_enclosed_user: feed.trust_enclosed_user,
+            demand: match feed.demand {
+                Demand::All => feed::Demand::All,
+                Demand::Any => feed::Demand::Any,
+            },
+            weight: feed.weight,
+            weights: feed
+                .weights
+                .iter()
+                .map(|(kind, weight)| (FeedbackType::from(kind.as_str()), *weight))
+                .collect(),
+        });
+        feeds.collect()
+    }
+
+    /// How identities are found.
+    ///
+    /// # Errors
+    /// When a pattern is not a regular expression, which [`super::check`] rules out.
+    pub fn to_methods(&self) -> Result<Methods, regex::Error> {
+        let header = |header: &super::Header| {
+            Ok(HeaderRule {
+                name: header.name.clone(),
+                capture: header.capture.as_deref().map(Regex::new).transpose()?,
+            })
+        };
+        Ok(Methods {
+            order: self.identification.methods.clone(),
+            headers: self
+                .identification
+                .headers
+                .iter()
+                .map(header)
+                .collect::<Result<_, _>>()?,
+            header_missing: match self.identification.header_missing {
+                HeaderMissing::NextMethod => attribution::HeaderMissing::NextMethod,
+                HeaderMissing::Stop => attribution::HeaderMissing::Stop,
+            },
+        })
+    }
+
+    /// The rules, and the targets that get an order for each crossing.
+    pub fn to_policy(&self) -> Policy {
+        let rules = self.rules.iter().map(|rule| Rule {
+            name: rule.name.clone(),
+            feeds: rule.feeds.clone(),
+            feedback_types: rule
+                .feedback_types
+                .iter()
+                .map(|k| FeedbackType::from(k.as_str()))
+                .collect(),
+            window_seconds: rule.window.0.as_secs(),
+            min_weight: rule.min_weight,
+            min_messages: rule.min_messages,
+            min_complainants: rule.min_complainants,
+            min_feeds: rule.min_feeds,
+        });
+        Policy {
+            rules: rules.collect(),
+            reopen_after_seconds: self.lock.reopen_after.0.as_secs(),
+            targets: match self.lock.target {
+                Target::Observe => Vec::new(),
+                Target::SpamExperts => vec![crate::domain::lock::SPAMEXPERTS.to_owned()],
+            },
+        }
+    }
+}
