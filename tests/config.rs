@@ -34,8 +34,8 @@ fn only_who_sends_orders_needs_the_targets_credentials() {
     ] {
         let file = place.write("none.toml", text.replace(&given, instead));
         for arguments in [
-            &["list", "orders", "-c", &file][..],
-            &["ingest", "-c", &file, "--feed", "filter", &mail],
+            &["ingest", "-c", &file, "--feed", "filter", &mail][..],
+            &["list", "orders", "-c", &file],
         ] {
             let run = arfd(arguments, b"");
             assert!(run.status.success(), "{arguments:?}: {}", said(&run));
