@@ -188,3 +188,20 @@ fn a_half_sent_request_does_not_hold_the_stop() {
     assert_eq!(daemon.ended().code(), Some(0));
     drop(half);
 }
+
+/// A report's line leads to the session that brought it, and to nothing secret.
+#[test]
+fn log_lines_tie_report_and_session() {
+    let place = Place::sqlite();
+    let daemon = place.start();
+    let reply = Smtp::connect(daemon.smtp)
+        .unwrap()
+        .send(FILTER, &report(0, 1))
+        .unwrap();
+    let line = until("the line", || {
+        let mut lines = daemon.log().into_iter();
+        lines.find(|line| line["message"] == "report filed")
+    });
+    assert!(reply.contains(line["report"].as_str().unwrap()), "{reply}");
+    assert!(line["span"]["session"].is_u64(), "{line}");
+}

@@ -138,7 +138,7 @@ impl Daemon {
             "writer",
             async move {
                 if let Err(error) = writer_task.await {
-                    std::panic::resume_unwind(error.into_panic());
+                    tracing::error!(%error, "the writer broke");
                 }
             },
             (&stop_smtp, &failed),

@@ -116,6 +116,7 @@ pub struct History {
     complaints: VecDeque<Complaint>,
     weight: u64,
     messages: HashMap<MessageKey, u32>,
+    complainants: HashMap<ComplainantKey, u32>,
     feeds: HashMap<String, u32>,
 }
 
@@ -127,6 +128,7 @@ impl History {
         }
         self.weight = self.weight.saturating_add(u64::from(complaint.weight));
         *self.messages.entry(complaint.message).or_default() += 1;
+        *self.complainants.entry(complaint.complainant).or_default() += 1;
         match self.feeds.get_mut(&complaint.feed) {
             Some(count) => *count += 1,
             None => drop(self.feeds.insert(complaint.feed.clone(), 1)),
@@ -145,6 +147,13 @@ impl History {
         };
         if self.messages.get_mut(&old.message).is_some_and(gone) {
             self.messages.remove(&old.message);
+        }
+        if self
+            .complainants
+            .get_mut(&old.complainant)
+            .is_some_and(gone)
+        {
+            self.complainants.remove(&old.complainant);
         }
         if self.feeds.get_mut(&old.feed).is_some_and(gone) {
             self.feeds.remove(&old.feed);
@@ -173,6 +182,7 @@ impl History {
     fn could_cross(&self, rule: &Rule) -> bool {
         self.weight >= rule.min_weight
             && self.messages.len() as u64 >= rule.min_messages
+            && self.complainants.len() as u64 >= rule.min_complainants
             && self.feeds.len() as u64 >= rule.min_feeds
     }
 }

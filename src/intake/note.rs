@@ -8,6 +8,8 @@ use crate::metrics::Metrics;
 /// What will be told of one report.
 #[derive(Debug)]
 pub(super) struct Note {
+    /// Ties the lines to the session that brought the report.
+    span: tracing::Span,
     feed: String,
     format: &'static str,
     kind: String,
@@ -18,10 +20,11 @@ pub(super) struct Note {
 
 impl Note {
     /// Takes down what is known before filing.
-    pub(super) fn of(prepared: &Prepared) -> Self {
+    pub(super) fn of(prepared: &Prepared, span: tracing::Span) -> Self {
         let filing = &prepared.filing;
         let kind = filing.feedback_type.as_ref().map_or("none", |k| k.label());
         Self {
+            span,
             feed: filing.feed.clone().unwrap_or_else(|| "unproven".to_owned()),
             format: filing.format.as_str(),
             kind: kind.to_owned(),
@@ -33,6 +36,7 @@ impl Note {
 
     /// Counts and logs what became of it.
     pub(super) fn tell(&self, metrics: &Metrics, filed: &Filed) {
+        let _within = self.span.enter();
         if filed.repeated {
             metrics.repeated.inc();
             tracing::info!(report = %filed.id, "the same report again; already filed");

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tracing::Span;
 
 /// Why a report was not filed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,8 @@ pub struct WriterSettings {
     pub timeout: Duration,
 }
 
-type Job = (Prepared, oneshot::Sender<Result<Filed, NotFiled>>);
+/// A report, the span that its log lines belong to, and who waits for it.
+type Job = (Prepared, Span, oneshot::Sender<Result<Filed, NotFiled>>);
 
 /// Gives filings to the writer. The writer ends when the last handle is gone and all is filed.
 #[derive(Clone, Debug)]
@@ -62,7 +64,7 @@ impl WriterHandle {
     pub async fn file(&self, prepared: Prepared) -> Result<Filed, NotFiled> {
         let (reply, answer) = oneshot::channel();
         self.queue
-            .try_send((prepared, reply))
+            .try_send((prepared, Span::current(), reply))
             .map_err(|e| match e {
                 mpsc::error::TrySendError::Full(_) => NotFiled::Busy,
                 mpsc::error::TrySendError::Closed(_) => NotFiled::Stopping,
@@ -121,10 +123,10 @@ impl Writer {
             let mut filings = Vec::with_capacity(waiting.len());
             let mut notes = Vec::with_capacity(waiting.len());
             let mut replies = Vec::with_capacity(waiting.len());
-            for (prepared, reply) in waiting.drain(..) {
+            for (prepared, span, reply) in waiting.drain(..) {
                 // Otherwise nobody waits for it any more: its sender was told to retry.
                 if !reply.is_closed() {
-                    notes.push(Note::of(&prepared));
+                    notes.push(Note::of(&prepared, span));
                     filings.push(prepared.filing);
                     replies.push(reply);
                 }
