@@ -80,7 +80,7 @@ impl Served {
             address: listener.local_addr().unwrap(),
             desk,
             metrics,
-            task: tokio::spawn(edge.serve(listener, shutdown.clone())),
+            task: tokio::spawn(edge.serve(listener, Arc::default(), shutdown.clone())),
             shutdown,
         }
     }

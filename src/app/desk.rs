@@ -1,8 +1,8 @@
 //! The intake as SMTP sees it: an inbox for the configured abuse addresses.
 
-use crate::domain::feed::Arrival;
+use crate::domain::feed::{Arrival, Certificate, Security};
 use crate::intake::Intake;
-use crate::smtp::{Envelope, Inbox, Receipt};
+use crate::smtp::{self, Envelope, Inbox, Receipt};
 use async_trait::async_trait;
 use std::net::IpAddr;
 
@@ -34,11 +34,23 @@ impl Inbox for Desk {
             helo: envelope.helo,
             mail_from: envelope.mail_from,
             rcpt_to: envelope.rcpt_to,
+            security: security(envelope.security),
         };
         match self.intake.take(arrival, message).await {
             Ok(filed) if filed.repeated => Receipt::Filed(format!("already filed as {}", filed.id)),
             Ok(filed) => Receipt::Filed(format!("filed as {}", filed.id)),
             Err(_) => Receipt::TryLater("not filed, try again".to_owned()),
         }
+    }
+}
+
+fn security(of: smtp::Security) -> Security {
+    Security {
+        tls: of.tls,
+        certificate: of.certificate.map(|shown| Certificate {
+            sha256: shown.sha256,
+            names: shown.names,
+        }),
+        login: of.login,
     }
 }

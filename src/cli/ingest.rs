@@ -3,7 +3,7 @@
 use super::{ConfigFile, NO_INPUT, TRY_AGAIN};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
-use crate::domain::feed::Arrival;
+use crate::domain::feed::{Arrival, Security};
 use crate::domain::filing::Filing;
 use crate::store::StoreError;
 use anyhow::{Context, bail};
@@ -126,6 +126,7 @@ impl Ingest {
             helo: "ingest".to_owned(),
             mail_from: self.sender.clone(),
             rcpt_to: self.recipient.clone(),
+            security: Security::default(),
         };
         let as_feed = self
             .feed

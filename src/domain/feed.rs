@@ -17,6 +17,28 @@ pub struct Arrival {
     pub mail_from: String,
     /// The envelope recipients.
     pub rcpt_to: Vec<String>,
+    /// How the client's session was secured.
+    pub security: Security,
+}
+
+/// How a session was secured: what the client proved of itself besides its address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Security {
+    /// Whether the message came under TLS.
+    pub tls: bool,
+    /// The client's certificate, checked against the configured authorities.
+    pub certificate: Option<Certificate>,
+    /// The name it authenticated as (RFC 4954).
+    pub login: Option<String>,
+}
+
+/// A client's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// SHA-256 of its DER form, in lower-case hexadecimal digits.
+    pub sha256: String,
+    /// The DNS names it was issued for (RFC 5280 section 4.2.1.6), in lower case.
+    pub names: Vec<String>,
 }
 
 /// One thing that can prove a feed.
@@ -115,6 +137,7 @@ mod tests {
             helo: "x".into(),
             mail_from: String::new(),
             rcpt_to: vec![rcpt.into()],
+            security: Security::default(),
         }
     }
 

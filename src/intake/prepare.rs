@@ -152,6 +152,7 @@ fn stored_frame(message: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::domain::attribution::HeaderMissing;
+    use crate::domain::feed::Security;
     use crate::domain::feed::{Demand, Proof};
 
     #[test]
@@ -186,6 +187,7 @@ mod tests {
             helo: "h".into(),
             mail_from: String::new(),
             rcpt_to: vec![],
+            security: Security::default(),
         };
         let prepare = |client: &str| {
             judge

@@ -2,12 +2,13 @@
 //! Nothing about reports is known here.
 //!
 //! From the pure inside to the outside: `framing` finds lines and text, `command` and `reply` are the words,
-//! `body` and `limits` hold what may be held, `policy` says what is granted, `session` puts them together
+//! `body` and `limits` hold what may be held, `door` says who came in where, `policy` what is granted, `session` puts them together
 //! without a socket, in `step` with its carrier; `connection` moves octets and waits, `server` accepts.
 
 mod body;
 mod command;
 mod connection;
+mod door;
 mod framing;
 mod limits;
 mod policy;
@@ -17,6 +18,7 @@ mod session;
 mod settings;
 mod step;
 
+pub use door::{Door, Peer};
 pub use server::{Edge, serve};
 pub use settings::Settings;
 
@@ -36,6 +38,28 @@ pub struct Envelope {
     pub mail_from: String,
     /// The accepted recipients.
     pub rcpt_to: Vec<String>,
+    /// How the session was secured.
+    pub security: Security,
+}
+
+/// How a session is secured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Security {
+    /// Whether it is under TLS.
+    pub tls: bool,
+    /// The client's certificate, if it showed one that was asked for and holds.
+    pub certificate: Option<Certificate>,
+    /// The name it authenticated as (RFC 4954).
+    pub login: Option<String>,
+}
+
+/// A client's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// SHA-256 of its DER form, in lower-case hexadecimal digits.
+    pub sha256: String,
+    /// The DNS names it was issued for, in lower case.
+    pub names: Vec<String>,
 }
 
 /// The inbox's word on a message.

@@ -5,7 +5,7 @@ use super::connection::converse;
 use super::limits::{Budget, Full, Gate, Pass};
 use super::reply::{self, Reply};
 use super::session::Session;
-use super::{Inbox, Settings};
+use super::{Door, Inbox, Peer, Security, Settings};
 use crate::metrics::Metrics;
 use prometheus::IntCounter;
 use std::fmt;
@@ -117,7 +117,12 @@ impl Edge {
 
     /// Serves one listener until told to stop; returns when its last session is gone. Several listeners may
     /// be served at once and share the limits.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: CancellationToken) {
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        door: Arc<Door>,
+        shutdown: CancellationToken,
+    ) {
         let mut sessions = JoinSet::new();
         let mut pause = Duration::ZERO;
         loop {
@@ -133,7 +138,12 @@ impl Edge {
             match accepted {
                 Ok((stream, from)) => {
                     pause = Duration::ZERO;
-                    self.admit(&mut sessions, stream, from.ip().to_canonical(), &shutdown);
+                    let peer = Peer {
+                        client: from.ip().to_canonical(),
+                        door: Arc::clone(&door),
+                        security: Security::default(),
+                    };
+                    self.admit(&mut sessions, stream, peer, &shutdown);
                 }
                 Err(error) => {
                     pause = back_off(&error, pause);
@@ -161,9 +171,10 @@ impl Edge {
         self: &Arc<Self>,
         sessions: &mut JoinSet<()>,
         stream: TcpStream,
-        client: IpAddr,
+        peer: Peer,
         shutdown: &CancellationToken,
     ) {
+        let client = peer.client;
         let place = match Place::take(self, client) {
             Ok(place) => place,
             Err(Full::All) => return self.turn_away(stream, client, &reply::TOO_MANY_SESSIONS),
@@ -173,7 +184,7 @@ impl Edge {
         };
         // Replies are small and must not wait for each other.
         let _ = stream.set_nodelay(true);
-        let session = Session::open(self, client);
+        let session = Session::open(self, peer);
         let span = tracing::info_span!("smtp", session = session.id(), %client);
         let shutdown = shutdown.clone();
         let task = async move {
@@ -226,7 +237,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     Edge::new(inbox, settings, metrics)
-        .serve(listener, shutdown)
+        .serve(listener, Arc::default(), shutdown)
         .await;
 }
 

@@ -8,11 +8,10 @@ use super::framing::{Fault, Line, Lines, Progress, Text};
 use super::policy::{Policy, Shared};
 use super::reply::{self, Reply};
 use super::step::{Awaits, Delivery, Step};
-use super::{Edge, Envelope, Receipt};
+use super::{Edge, Envelope, Peer, Receipt};
 use bytes::{Buf, BytesMut};
 use mailin::SessionBuilder;
 use std::io::Write;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Replies are handed out from this many octets on, even with commands still waiting.
@@ -29,7 +28,7 @@ enum Mode {
 pub struct Session {
     edge: Arc<Edge>,
     id: u64,
-    client: IpAddr,
+    peer: Peer,
     helo: String,
     engine: mailin::Session<Policy>,
     shared: Shared,
@@ -43,17 +42,17 @@ pub struct Session {
 
 impl Session {
     /// Opens a session; the greeting waits in the output.
-    pub fn open(edge: &Arc<Edge>, client: IpAddr) -> Self {
+    pub fn open(edge: &Arc<Edge>, peer: Peer) -> Self {
         let shared = Shared::default();
-        let policy = Policy::new(Arc::clone(edge), client, shared.clone());
+        let policy = Policy::new(Arc::clone(edge), peer.client, shared.clone());
         let name = edge.settings.hostname.as_str();
         let mut out = Vec::with_capacity(256);
         reply::line(&mut out, 220, "", &format!("{name} ESMTP"));
         Self {
             id: edge.next_id(),
-            client,
             helo: String::new(),
-            engine: SessionBuilder::new(name).build(client, policy),
+            engine: SessionBuilder::new(name).build(peer.client, policy),
+            peer,
             shared,
             lines: Lines::new(edge.settings.max_command_line),
             mode: Mode::Commands,
@@ -122,7 +121,7 @@ impl Session {
                         Progress::More => return Step::Read,
                         Progress::End => {
                             if let Some(delivery) = self.end_of_text() {
-                                return Step::Deliver(delivery);
+                                return Step::Deliver(Box::new(delivery));
                             }
                         }
                         Progress::Broken(fault) => {
@@ -248,10 +247,11 @@ impl Session {
                 self.mode = Mode::Delivering;
                 let envelope = Envelope {
                     session: self.id,
-                    client: self.client,
+                    client: self.peer.client,
                     helo: self.helo.clone(),
                     mail_from,
                     rcpt_to,
+                    security: self.peer.security.clone(),
                 };
                 Some(Delivery {
                     envelope,

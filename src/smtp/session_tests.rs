@@ -3,8 +3,10 @@
 
 use super::*;
 use crate::metrics::Metrics;
+use crate::smtp::Security;
 use crate::smtp::{Inbox, Settings};
 use async_trait::async_trait;
+use std::net::IpAddr;
 
 struct Nowhere;
 
@@ -38,6 +40,14 @@ fn small() -> Settings {
     }
 }
 
+fn peer(client: &str) -> Peer {
+    Peer {
+        client: client.parse().unwrap(),
+        door: Arc::default(),
+        security: Security::default(),
+    }
+}
+
 /// A session and all that it gave.
 struct Played {
     session: Session,
@@ -50,7 +60,7 @@ struct Played {
 impl Played {
     fn new(edge: &Arc<Edge>) -> Self {
         Self {
-            session: Session::open(edge, "192.0.2.1".parse().unwrap()),
+            session: Session::open(edge, peer("192.0.2.1")),
             input: BytesMut::new(),
             out: Vec::new(),
             taken: Vec::new(),

@@ -11,7 +11,7 @@ pub enum Step {
     /// Only write, then go on.
     Write,
     /// Have the message taken, then tell [`Session::answer`](super::session::Session::answer). Writing first is not needed.
-    Deliver(Delivery),
+    Deliver(Box<Delivery>),
     /// Write and close.
     Close,
 }

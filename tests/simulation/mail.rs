@@ -1,7 +1,7 @@
 //! The mails of the simulation, as bytes, and what the judge knows of their sources.
 
 use arfd::domain::attribution::{HeaderMissing, HeaderRule, IdentificationMethod, Methods};
-use arfd::domain::feed::{Arrival, Demand, Feed, Proof};
+use arfd::domain::feed::{Arrival, Demand, Feed, Proof, Security};
 use arfd::domain::identity::{Identity, OutgoingUser};
 use arfd::intake::prepare::Judge;
 
@@ -89,6 +89,7 @@ impl Source {
             helo: "mx.example".into(),
             mail_from: String::new(),
             rcpt_to: vec![rcpt.into()],
+            security: Security::default(),
         }
     }
 }

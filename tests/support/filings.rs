@@ -2,7 +2,7 @@
 
 use arfd::domain::attribution::{Attribution, IdentificationMethod, Reason};
 use arfd::domain::complaint::Complaint;
-use arfd::domain::feed::Arrival;
+use arfd::domain::feed::{Arrival, Security};
 use arfd::domain::feedback::FeedbackType;
 use arfd::domain::filing::{Evidence, Filing, Policy};
 use arfd::domain::identity::{Identity, OutgoingUser};
@@ -36,6 +36,7 @@ pub fn no_report(number: u32, second: i64) -> Filing {
             helo: "mx.example.net".into(),
             mail_from: String::new(),
             rcpt_to: vec!["abuse@example.org".into()],
+            security: Security::default(),
         },
         feed: None,
         format: Format::None,
