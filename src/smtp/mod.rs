@@ -18,7 +18,7 @@ mod session;
 mod settings;
 mod step;
 
-pub use door::{Door, Peer};
+pub use door::{Door, Peer, Protocol, TlsMode};
 pub use server::{Edge, serve};
 pub use settings::Settings;
 
