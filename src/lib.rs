@@ -8,7 +8,7 @@
 //! - [`store`], [`lock`]: where reports are filed, and whom to ask for a lock.
 //! - [`smtp`], [`http`], [`intake`], [`outbox`]: the edges and the two use cases, filing and locking.
 //! - [`app`]: wires all of it; [`cli`]: what a person types.
-//! - [`clock`], [`metrics`], [`config`]: time, figures, settings.
+//! - [`clock`], [`metrics`], [`pulse`], [`config`]: time, figures, whether the loops go round, settings.
 
 #![forbid(unsafe_code)]
 
@@ -23,5 +23,6 @@ pub mod intake;
 pub mod lock;
 pub mod metrics;
 pub mod outbox;
+pub mod pulse;
 pub mod smtp;
 pub mod store;

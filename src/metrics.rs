@@ -70,6 +70,8 @@ metrics! {
     build_info: IntGaugeVec("arfd_build_info", "Always 1; the label names the version.", labels ["version"]);
     smtp_sessions: IntGauge("arfd_smtp_sessions", "SMTP sessions open now.");
     smtp_sessions_total: IntCounter("arfd_smtp_sessions_total", "SMTP sessions accepted since start.");
+    smtp_connections: IntCounterVec("arfd_smtp_connections_total", "Connections accepted since start, by listener and outcome: 'session', or why there was none.", labels ["listener", "outcome"]);
+    smtp_accept_failures: IntCounterVec("arfd_smtp_accept_failures_total", "Failed accepts, by listener: it waits and goes on. Mostly for want of descriptors.", labels ["listener"]);
     smtp_refusals: IntCounterVec("arfd_smtp_refusals_total", "Commands, messages and sessions refused at SMTP, by reason.", labels ["reason"]);
     smtp_messages: IntCounterVec("arfd_smtp_messages_total", "Messages received in full, by the reply they got: accepted, deferred or rejected.", labels ["reply"]);
     smtp_bytes: IntCounter("arfd_smtp_bytes_total", "Octets of message text received.");

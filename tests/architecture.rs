@@ -12,23 +12,24 @@ const MOST_LINES: usize = 500;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("metrics", &[]),
+    ("pulse", &[]),
     ("domain", &[]),
     ("formats", &["domain"]),
     ("config", &["domain", "lock"]),
     ("lock", &["domain", "clock", "metrics"]),
     ("store", &["domain"]),
-    ("smtp", &["clock", "metrics"]),
+    ("smtp", &["clock", "metrics", "pulse"]),
     ("http", &["domain", "metrics", "store"]),
     (
         "intake",
-        &["domain", "formats", "store", "clock", "metrics"],
+        &["domain", "formats", "store", "clock", "metrics", "pulse"],
     ),
     ("outbox", &["domain", "store", "lock", "clock", "metrics"]),
     (
         "app",
         &[
-            "clock", "config", "domain", "http", "intake", "lock", "metrics", "outbox", "smtp",
-            "store",
+            "clock", "config", "domain", "http", "intake", "lock", "metrics", "outbox", "pulse",
+            "smtp", "store",
         ],
     ),
     (

@@ -2,6 +2,8 @@
 //! the order that loses nothing: no new mail, then what waits is filed, then orders in flight are settled.
 
 mod desk;
+mod doors;
+mod watchdog;
 mod wire;
 
 pub use wire::{judge, open_existing_store, open_store};
@@ -14,7 +16,8 @@ use crate::intake::writer;
 use crate::lock::spamexperts;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::smtp;
+use crate::pulse::Pulse;
+use crate::smtp::Edge;
 use crate::store::{Store, StoreError};
 use desk::Desk;
 use std::net::SocketAddr;
@@ -39,9 +42,9 @@ pub enum StartError {
     #[error("{key} = {address}: {cause}")]
     Listen {
         /// The setting.
-        key: &'static str,
+        key: String,
         /// Its value.
-        address: SocketAddr,
+        address: String,
         /// Why.
         cause: std::io::Error,
     },
@@ -70,8 +73,10 @@ pub enum StartError {
 /// A daemon that runs.
 #[derive(Debug)]
 pub struct Daemon {
-    /// Where SMTP listens.
-    pub smtp: SocketAddr,
+    /// Where the main door is, or else the first.
+    pub smtp: String,
+    /// All doors: their names and addresses.
+    pub doors: Vec<(String, String)>,
     /// Where HTTP listens.
     pub http: SocketAddr,
     /// The store.
@@ -84,7 +89,8 @@ pub struct Daemon {
     stop_smtp: CancellationToken,
     stop_outbox: CancellationToken,
     stop_http: CancellationToken,
-    smtp_task: JoinHandle<()>,
+    pulses: Vec<Pulse>,
+    smtp_tasks: Vec<JoinHandle<()>>,
     writer_task: JoinHandle<()>,
     outbox_task: JoinHandle<()>,
     http_task: JoinHandle<()>,
@@ -100,7 +106,7 @@ impl Daemon {
         wire::start_at_zero(&metrics, settings);
         let store = open_store(settings).await?;
         let targets = wire::targets(settings, &metrics, &clock)?;
-        let (smtp_listener, smtp_address) = listen("smtp.listen", settings.smtp.listen).await?;
+        let doors = doors::open(settings)?;
         let (http_listener, http_address) = listen("http.listen", settings.http.listen).await?;
         let ready = Arc::new(AtomicBool::new(false));
         let [stop_smtp, stop_outbox, stop_http] = [(); 3].map(|()| CancellationToken::new());
@@ -114,6 +120,7 @@ impl Daemon {
             Arc::clone(&clock),
             Arc::clone(&metrics),
         );
+        let mut pulses = vec![handle.pulse().clone()];
         let judge = judge(settings)?;
         let desk = Desk {
             intake: Intake::new(judge, handle, Arc::clone(&clock)),
@@ -156,18 +163,33 @@ impl Daemon {
             }
         };
         let http_task = watched("http", http, (&stop_http, &failed));
-        let smtp = smtp::serve(
-            smtp_listener,
+        let edge = Edge::new(
             Arc::new(desk),
             wire::smtp_settings(settings),
             Arc::clone(&metrics),
-            stop_smtp.clone(),
         );
-        let smtp_task = watched("smtp", smtp, (&stop_smtp, &failed));
+        pulses.push(edge.pulse().clone());
+        let mut addresses = Vec::with_capacity(doors.len());
+        let mut smtp_tasks = Vec::with_capacity(doors.len());
+        for open in doors {
+            tracing::info!(
+                listener = open.door.name,
+                address = open.address,
+                protocol = ?open.door.protocol,
+                tls = ?open.door.tls,
+                "listening"
+            );
+            addresses.push((open.door.name.clone(), open.address));
+            let serve = Arc::clone(&edge).serve(open.listener, open.door, stop_smtp.clone());
+            smtp_tasks.push(watched("smtp", serve, (&stop_smtp, &failed)));
+        }
         wire::tell_of_orphans(store.as_ref(), settings).await;
         ready.store(true, Ordering::Relaxed);
         Ok(Self {
-            smtp: smtp_address,
+            smtp: addresses
+                .first()
+                .map_or_else(|| "off".to_owned(), |(_, address)| address.clone()),
+            doors: addresses,
             http: http_address,
             store,
             metrics,
@@ -176,18 +198,26 @@ impl Daemon {
             stop_smtp,
             stop_outbox,
             stop_http,
-            smtp_task,
+            pulses,
+            smtp_tasks,
             writer_task,
             outbox_task,
             http_task,
         })
     }
 
+    /// Calls `feed` every so often, as long as the writer and the listeners' loops go round. Ends never.
+    pub fn watchdog<F: Fn()>(&self, every: Duration, feed: F) -> impl Future<Output = ()> + use<F> {
+        watchdog::watch(self.pulses.clone(), every, feed)
+    }
+
     /// Drains and stops: nothing that was acknowledged is lost, nothing in flight is cut.
     pub async fn stop(self) {
         self.ready.store(false, Ordering::Relaxed);
         self.stop_smtp.cancel();
-        finished("smtp", self.smtp_task).await;
+        for task in self.smtp_tasks {
+            finished("smtp", task).await;
+        }
         // The sessions held the writer's last handles: it files what waits and ends.
         finished("writer", self.writer_task).await;
         self.stop_outbox.cancel();
@@ -236,8 +266,8 @@ async fn listen(
     address: SocketAddr,
 ) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |cause| StartError::Listen {
-        key,
-        address,
+        key: key.to_owned(),
+        address: address.to_string(),
         cause,
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;

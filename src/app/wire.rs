@@ -168,6 +168,11 @@ pub fn smtp_settings(settings: &Settings) -> smtp::Settings {
         hostname: s.hostname.clone(),
         max_sessions: s.max_sessions,
         max_sessions_per_client: s.max_sessions_per_client,
+        max_connections_per_minute: s.max_connections_per_minute,
+        rate_exempt: s.rate_exempt.clone(),
+        ipv4_prefix: s.client_prefix_ipv4,
+        ipv6_prefix: s.client_prefix_ipv6,
+        proxy_timeout: s.proxy_timeout.0,
         max_recipients: s.max_recipients,
         max_messages: s.max_messages,
         max_errors: s.max_errors,
@@ -181,7 +186,6 @@ pub fn smtp_settings(settings: &Settings) -> smtp::Settings {
         delivery_timeout: settings.store.timeout.0.saturating_add(REPLY_MARGIN),
         session_timeout: s.session_timeout.0,
         drain_timeout: s.drain_timeout.0,
-        ..smtp::Settings::default()
     }
 }
 
@@ -196,6 +200,12 @@ pub fn start_at_zero(metrics: &Metrics, settings: &Settings) {
     }
     for state in OrderState::ALL {
         metrics.orders.with_label_values(&[state.as_str()]);
+    }
+    for name in std::iter::once("smtp").chain(settings.smtp.listeners.iter().map(|l| &l.name[..])) {
+        metrics.smtp_accept_failures.with_label_values(&[name]);
+        metrics
+            .smtp_connections
+            .with_label_values(&[name, "session"]);
     }
     for rule in &settings.rules {
         metrics.crossings.with_label_values(&[rule.name.as_str()]);

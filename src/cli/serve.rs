@@ -9,6 +9,11 @@ use sd_notify::NotifyState;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
+
+/// How often the loops are called within the service manager's patience: one that is late once may still be
+/// in time.
+const CALLS: u32 = 4;
 
 /// Run the daemon in the foreground. SIGTERM or SIGINT drains and stops it: no new mail, what was taken is
 /// filed, lock orders in flight are settled. A second signal ends it at once; nothing that was acknowledged
@@ -45,6 +50,11 @@ impl Serve {
                 "arfd takes reports"
             );
             tell_manager(&[NotifyState::Ready]);
+            // Until the end: a drain that hangs is the stop's own deadline's matter.
+            let _watchdog = sd_notify::watchdog_enabled().map(|within| {
+                let feed = || tell_manager(&[NotifyState::Watchdog]);
+                AbortOnDropHandle::new(tokio::spawn(daemon.watchdog(within / CALLS, feed)))
+            });
             let code = tokio::select! {
                 name = signals.next() => {
                     tracing::info!(signal = name, "draining");

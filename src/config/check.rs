@@ -108,12 +108,17 @@ fn log(settings: &Settings, problems: &mut Problems) {
 
 fn smtp(settings: &Settings, problems: &mut Problems) {
     let smtp = &settings.smtp;
-    problems.demand(
-        !smtp.recipients.is_empty() || smtp.listen.ip().is_loopback(),
-        "smtp.recipients",
-        "is empty, so mail for anybody would be taken; that is allowed on a loopback address only: \
-         name your abuse addresses",
-    );
+    super::check_listeners::listeners(settings, problems);
+    for (key, prefix, most) in [
+        ("smtp.client_prefix_ipv4", smtp.client_prefix_ipv4, 32),
+        ("smtp.client_prefix_ipv6", smtp.client_prefix_ipv6, 128),
+    ] {
+        problems.demand(
+            (8..=most).contains(&prefix),
+            key,
+            format!("must be from 8 to {most}"),
+        );
+    }
     for (i, address) in smtp.recipients.iter().enumerate() {
         problems.demand(
             is_address(address),
@@ -136,6 +141,7 @@ fn smtp(settings: &Settings, problems: &mut Problems) {
             "smtp.max_sessions_per_client",
             smtp.max_sessions_per_client == 0,
         ),
+        ("smtp.proxy_timeout", smtp.proxy_timeout.0.is_zero()),
         ("smtp.command_timeout", smtp.command_timeout.0.is_zero()),
         ("smtp.data_timeout", smtp.data_timeout.0.is_zero()),
         ("smtp.write_timeout", smtp.write_timeout.0.is_zero()),
@@ -234,7 +240,7 @@ fn identification(settings: &Settings, problems: &mut Problems) {
 }
 
 /// Names become labels and are typed by people.
-fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut HashSet<String>) {
+pub(super) fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut HashSet<String>) {
     let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     problems.demand(
         !name.is_empty() && name.len() <= 64 && name.chars().all(fine),
@@ -249,7 +255,7 @@ fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut HashSet<Strin
 }
 
 /// Whether a network is so large that anybody may sit in it. IPv4 may be written as IPv6.
-fn too_wide(net: &IpNet) -> bool {
+pub(super) fn too_wide(net: &IpNet) -> bool {
     match net {
         IpNet::V4(net) => net.prefix_len() < 8,
         IpNet::V6(net) if net.addr().to_ipv4_mapped().is_some() => net.prefix_len() < 96 + 8,

@@ -13,15 +13,16 @@ const NOT_SETTINGS: [&str; 2] = ["ARFD_CONFIG", "ARFD_BLESS"];
 /// Prefix of the tests' variables.
 const TEST_PREFIX: &str = "ARFD_TEST_";
 /// Lists of words, given with commas between them.
-const WORD_LISTS: [&str; 3] = [
+const WORD_LISTS: [&str; 4] = [
     "smtp.recipients",
+    "smtp.rate_exempt",
     "identification.methods",
     "lock.spamexperts.refused_statuses",
 ];
 /// Lists of patterns, in which commas mean themselves: the variable holds one.
 const PATTERN_LISTS: [&str; 1] = ["lock.spamexperts.refusals"];
 /// Lists of tables, which only a file can hold.
-const FILE_ONLY: [&str; 3] = ["feeds", "rules", "identification.headers"];
+const FILE_ONLY: [&str; 4] = ["feeds", "rules", "identification.headers", "smtp.listeners"];
 
 /// One setting that the environment gives.
 #[derive(Clone)]

@@ -98,7 +98,7 @@ fn errors_name_the_variable_and_no_value() {
         (
             "ARFD_SMTP__LISTEN",
             "hunter2",
-            "invalid socket address syntax",
+            "expected an address and port such as",
         ),
         ("ARFD_LOCK__SPAMEXPERTS__PASSWORD__X", "hunter2", "expected"),
         ("ARFD_SMTP__LISTN", "hunter2", "did you mean `listen`?"),

@@ -3,7 +3,9 @@
 //! domain's own types.
 
 mod check;
+mod check_listeners;
 mod environment;
+mod listeners;
 mod place;
 mod settings;
 mod target;
@@ -11,6 +13,7 @@ mod translate;
 mod values;
 
 pub use check::{Problem, check};
+pub use listeners::{Address, Listener, Mode, Protocol, Tls};
 pub use settings::*;
 pub use target::check_target;
 pub use values::{MASK, Secret, SecretUrl, Size, Span};
@@ -140,6 +143,9 @@ impl Settings {
 #[cfg(test)]
 #[path = "environment_tests.rs"]
 mod environment_tests;
+#[cfg(test)]
+#[path = "listeners_tests.rs"]
+mod listeners_tests;
 #[cfg(test)]
 #[path = "place_tests.rs"]
 mod place_tests;

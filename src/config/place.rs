@@ -7,6 +7,9 @@ use super::{ConfigError, Rule};
 use std::collections::BTreeSet;
 use toml::de::{DeTable, DeValue};
 
+/// Settings that are lists of networks.
+const NETWORK_LISTS: [&str; 3] = ["networks", "proxy", "rate_exempt"];
+
 /// One step down to a setting: a key, and the entry if it is a list of tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Step {
@@ -121,7 +124,9 @@ pub(super) fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Config
             }
             let whole = shown == path.len();
             path.truncate(shown);
-            if path.last().is_some_and(|step| step.key == "networks")
+            if path
+                .last()
+                .is_some_and(|step| NETWORK_LISTS.contains(&step.key.as_str()))
                 && let Some(network) = text.get(span.clone())
                 && message.contains("IP address")
             {
@@ -181,6 +186,16 @@ fn known_keys() -> BTreeSet<String> {
     all.identification.headers = vec![Header {
         name: "x".into(),
         capture: Some("x".into()),
+    }];
+    all.smtp.listeners = vec![super::Listener {
+        name: "x".into(),
+        address: super::Address::Off,
+        protocol: super::Protocol::Smtp,
+        tls: super::Tls::Off,
+        auth: false,
+        proxy: Vec::new(),
+        mode: Some(super::Mode::default()),
+        group: Some("x".into()),
     }];
     all.feeds = vec![Feed {
         name: "x".into(),

@@ -2,13 +2,14 @@
 //! here (unknown keys are refused); sense is checked in `check.rs`. `samples/arfd.toml` explains each key
 //! and a test holds it equal to these defaults.
 
+use super::listeners::{Address, Listener};
 use super::values::{Secret, SecretUrl, Size, Span};
 use crate::domain::attribution::IdentificationMethod;
 use crate::lock::spamexperts;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// All settings.
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 pub struct Settings {
     /// Log lines.
     pub log: Log,
-    /// The SMTP listener.
+    /// The SMTP listeners.
     pub smtp: Smtp,
     /// The HTTP listener.
     pub http: Http,
@@ -93,12 +94,14 @@ pub enum LogFormat {
     Json,
 }
 
-/// The SMTP listener and its limits.
+/// The SMTP listeners and their limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Smtp {
-    /// Address and port.
-    pub listen: SocketAddr,
+    /// The main door.
+    pub listen: Address,
+    /// Further doors.
+    pub listeners: Vec<Listener>,
     /// Our name in the greeting.
     pub hostname: String,
     /// The abuse addresses that mail is taken for.
@@ -117,8 +120,18 @@ pub struct Smtp {
     pub max_errors: u32,
     /// Sessions at a time.
     pub max_sessions: usize,
-    /// Sessions at a time for one client address.
+    /// Sessions at a time for one client network.
     pub max_sessions_per_client: usize,
+    /// New connections a minute for one client network; 0 for no limit.
+    pub max_connections_per_minute: u32,
+    /// Networks that the limit on new connections does not hold for.
+    pub rate_exempt: Vec<IpNet>,
+    /// Leading bits of an IPv4 address that make one client network.
+    pub client_prefix_ipv4: u8,
+    /// The same for IPv6.
+    pub client_prefix_ipv6: u8,
+    /// How long a proxy may take to say who the client is.
+    pub proxy_timeout: Span,
     /// Message text held for all sessions together.
     pub max_in_flight: Size,
     /// How long a client may take for a command, or for the next piece of text.
@@ -136,7 +149,8 @@ pub struct Smtp {
 impl Default for Smtp {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 2525)),
+            listen: Address::default(),
+            listeners: Vec::new(),
             hostname: "localhost".into(),
             recipients: Vec::new(),
             max_message_size: Size(25 << 20),
@@ -147,6 +161,14 @@ impl Default for Smtp {
             max_errors: 20,
             max_sessions: 1_000,
             max_sessions_per_client: 100,
+            max_connections_per_minute: 600,
+            rate_exempt: vec![
+                IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+                IpNet::from(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+            ],
+            client_prefix_ipv4: 32,
+            client_prefix_ipv6: 64,
+            proxy_timeout: Span::secs(5),
             max_in_flight: Size(256 << 20),
             command_timeout: Span::secs(300),
             data_timeout: Span::secs(600),

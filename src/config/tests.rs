@@ -64,7 +64,7 @@ fn environment_overrides_the_file() {
         ],
     )
     .unwrap();
-    assert_eq!(settings.smtp.listen.port(), 2);
+    assert_eq!(settings.smtp.listen.to_string(), "127.0.0.1:2");
     assert_eq!(settings.smtp.max_errors, 3);
     assert_eq!(
         settings.smtp.recipients,

@@ -6,6 +6,7 @@ use super::prepare::Prepared;
 use crate::clock::Clock;
 use crate::domain::filing::{Filed, Filing, Policy};
 use crate::metrics::Metrics;
+use crate::pulse::{Member, Pulse};
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,9 +54,15 @@ pub struct WriterHandle {
     queue: mpsc::Sender<Job>,
     timeout: Duration,
     metrics: Arc<Metrics>,
+    pulse: Pulse,
 }
 
 impl WriterHandle {
+    /// Asks the writer whether it goes round. During a transaction it cannot answer.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     /// Files one report; returns when it is durable.
     ///
     /// # Errors
@@ -103,7 +110,9 @@ pub fn spawn(
         queue,
         timeout: settings.timeout,
         metrics: Arc::clone(&metrics),
+        pulse: Pulse::default(),
     };
+    let beat = handle.pulse.member("writer");
     let writer = Writer {
         store,
         policy,
@@ -112,13 +121,24 @@ pub fn spawn(
         metrics,
         timeout: settings.timeout,
     };
-    (handle, tokio::spawn(writer.run(jobs, settings.max_batch)))
+    (
+        handle,
+        tokio::spawn(writer.run(jobs, settings.max_batch, beat)),
+    )
 }
 
 impl Writer {
-    async fn run(self, mut jobs: mpsc::Receiver<Job>, max_batch: usize) {
+    async fn run(self, mut jobs: mpsc::Receiver<Job>, max_batch: usize, mut beat: Member) {
         let mut waiting = Vec::with_capacity(max_batch);
-        while jobs.recv_many(&mut waiting, max_batch).await > 0 {
+        loop {
+            let taken = tokio::select! {
+                biased;
+                () = beat.called() => continue,
+                taken = jobs.recv_many(&mut waiting, max_batch) => taken,
+            };
+            if taken == 0 {
+                return;
+            }
             self.metrics.queue_depth.sub(waiting.len() as i64);
             let mut filings = Vec::with_capacity(waiting.len());
             let mut notes = Vec::with_capacity(waiting.len());
@@ -149,7 +169,7 @@ impl Writer {
                 }
                 Err(error) => {
                     tracing::error!(%error, reports = filings.len(), "a batch was refused; filing one by one");
-                    self.one_by_one(filings, &notes, replies).await;
+                    self.one_by_one(filings, &notes, replies, &mut beat).await;
                 }
             }
         }
@@ -161,8 +181,11 @@ impl Writer {
         filings: Vec<Filing>,
         notes: &[Note],
         replies: Vec<oneshot::Sender<Result<Filed, NotFiled>>>,
+        beat: &mut Member,
     ) {
         for ((filing, note), reply) in filings.into_iter().zip(notes).zip(replies) {
+            // Slow, but it goes on.
+            beat.answer();
             let id = filing.id;
             let result = match self.commit(&[filing]).await {
                 Ok(filed) => filed

@@ -10,6 +10,8 @@ pub enum Command<'a> {
     Ehlo(&'a str),
     /// HELO with the client's name.
     Helo(&'a str),
+    /// LHLO with the client's name (RFC 2033 section 4.1).
+    Lhlo(&'a str),
     /// MAIL.
     Mail {
         /// The sender; empty for the null sender.
@@ -49,6 +51,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Reply> {
     match verb.to_ascii_uppercase().as_str() {
         "EHLO" => name(rest).map(Command::Ehlo),
         "HELO" => name(rest).map(Command::Helo),
+        "LHLO" => name(rest).map(Command::Lhlo),
         "MAIL" => mail(rest),
         "RCPT" => rcpt(rest),
         "DATA" => alone(Command::Data),

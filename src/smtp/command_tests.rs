@@ -11,6 +11,7 @@ fn understood() {
     for (line, want) in [
         ("EHLO a.example", Ok(Command::Ehlo("a.example"))),
         ("ehlo [192.0.2.1] ", Ok(Command::Ehlo("[192.0.2.1]"))),
+        ("LHLO a.example", Ok(Command::Lhlo("a.example"))),
         ("helo b c", Ok(Command::Helo("b"))),
         ("MAIL FROM:<>", mail("", 0)),
         ("MAIL FROM: <>", mail("", 0)),

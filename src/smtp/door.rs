@@ -58,6 +58,13 @@ impl Default for Door {
     }
 }
 
+impl Door {
+    /// Whether a proxy at this address is heard.
+    pub fn hears(&self, proxy: IpAddr) -> bool {
+        self.proxy.iter().any(|network| network.contains(&proxy))
+    }
+}
+
 /// Who came in, and by which door.
 #[derive(Clone, Debug)]
 pub struct Peer {

@@ -1,20 +1,12 @@
 //! What all sessions share: how many there may be, and how much text they may hold. Both hand out guards
 //! that give back what was taken when dropped, a panic included.
 
+use super::rates::network;
 use ipnet::IpNet;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
-
-/// Why a session is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
-    /// There are too many.
-    All,
-    /// There are too many from this client's network.
-    Client,
-}
 
 /// Counts sessions, in all and for each client network.
 #[derive(Debug)]
@@ -42,35 +34,19 @@ impl Gate {
         })
     }
 
-    /// Lets a client in, for as long as it keeps the pass.
-    ///
-    /// # Errors
-    /// Which limit is reached.
-    pub fn enter(self: &Arc<Self>, client: IpAddr) -> Result<Pass, Full> {
-        let network = self.network(client);
+    /// Lets a connection in, for as long as it keeps the pass; None when there are too many. Behind a proxy,
+    /// whose it is shows later.
+    pub fn enter(self: &Arc<Self>) -> Option<Pass> {
         let mut inside = self.inside();
         if inside.all >= self.max {
-            return Err(Full::All);
+            return None;
         }
-        let here = inside.clients.entry(network).or_default();
-        if *here >= self.max_per_client {
-            return Err(Full::Client);
-        }
-        *here += 1;
         inside.all += 1;
         drop(inside);
-        Ok(Pass {
+        Some(Pass {
             gate: Arc::clone(self),
-            network,
+            network: None,
         })
-    }
-
-    fn network(&self, client: IpAddr) -> IpNet {
-        let prefix = match client {
-            IpAddr::V4(_) => self.prefixes.0,
-            IpAddr::V6(_) => self.prefixes.1,
-        };
-        IpNet::new(client, prefix).map_or(IpNet::from(client), |network| network.trunc())
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -82,17 +58,35 @@ impl Gate {
 #[derive(Debug)]
 pub struct Pass {
     gate: Arc<Gate>,
-    network: IpNet,
+    network: Option<IpNet>,
+}
+
+impl Pass {
+    /// Counts it for its client's network; false when that has too many.
+    pub fn claim(&mut self, client: IpAddr) -> bool {
+        let network = network(client, self.gate.prefixes);
+        let mut inside = self.gate.inside();
+        let here = inside.clients.get(&network).copied().unwrap_or_default();
+        if self.network.is_some() || here >= self.gate.max_per_client {
+            return false;
+        }
+        inside.clients.insert(network, here + 1);
+        drop(inside);
+        self.network = Some(network);
+        true
+    }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         let mut inside = self.gate.inside();
         inside.all -= 1;
-        if let Some(here) = inside.clients.get_mut(&self.network) {
+        if let Some(network) = self.network
+            && let Some(here) = inside.clients.get_mut(&network)
+        {
             *here -= 1;
             if *here == 0 {
-                inside.clients.remove(&self.network);
+                inside.clients.remove(&network);
             }
         }
     }
@@ -176,15 +170,24 @@ mod tests {
     #[test]
     fn the_gate_counts_networks() {
         let gate = Gate::new(3, 2, (32, 64));
-        let [a, b, c] = ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map(|a| a.parse().unwrap());
-        let first = gate.enter(a).unwrap();
-        let _second = gate.enter(b).unwrap();
-        assert_eq!(gate.enter(a).unwrap_err(), Full::Client);
-        let _third = gate.enter(c).unwrap();
-        assert_eq!(gate.enter(c).unwrap_err(), Full::All);
+        let [a, b, c]: [IpAddr; 3] =
+            ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map(|a| a.parse().unwrap());
+        let enter = |client| gate.enter().map(|mut pass| (pass.claim(client), pass));
+        let (first, second) = (enter(a).unwrap(), enter(b).unwrap());
+        assert!(first.0 && second.0);
+        let over = enter(a).unwrap();
+        assert!(!over.0, "too many of its network");
+        assert!(enter(c).is_none(), "until it leaves it takes a place");
+        drop(over);
+        let third = enter(c).unwrap();
+        assert!(third.0);
+        assert!(enter(c).is_none());
         drop(first);
-        assert!(gate.enter(a).is_ok());
+        assert!(enter(a).unwrap().0);
         assert_eq!(gate.inside().clients.len(), 2);
+        drop((second, third));
+        assert_eq!(gate.inside().clients.len(), 0, "nothing is remembered");
+        assert_eq!(gate.inside().all, 0);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! Nothing about reports is known here.
 //!
 //! From the pure inside to the outside: `framing` finds lines and text, `command` and `reply` are the words,
-//! `body` and `limits` hold what may be held, `door` says who came in where, `policy` what is granted, `session` puts them together
-//! without a socket, in `step` with its carrier; `connection` moves octets and waits, `server` accepts.
+//! `body`, `limits` and `rates` hold what may be held, `door` says who came in where, `policy` what is granted,
+//! `session` puts them together without a socket, in `step` with its carrier; `connection` moves octets and waits,
+//! `listen` are the sockets, `proxy` asks who stands behind one, `server` accepts.
 
 mod body;
 mod command;
@@ -11,7 +12,10 @@ mod connection;
 mod door;
 mod framing;
 mod limits;
+mod listen;
 mod policy;
+mod proxy;
+mod rates;
 mod reply;
 mod server;
 mod session;
@@ -19,7 +23,8 @@ mod settings;
 mod step;
 
 pub use door::{Door, Peer, Protocol, TlsMode};
-pub use server::{Edge, serve};
+pub use listen::{Listener, Stream};
+pub use server::Edge;
 pub use settings::Settings;
 
 use async_trait::async_trait;

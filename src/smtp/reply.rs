@@ -56,6 +56,7 @@ replies! {
     TIMEOUT = no(421, "4.4.2", "Timeout, closing", "timeout");
     TOO_MANY_SESSIONS = no(421, "4.7.0", "Too many sessions, try again later", "sessions");
     TOO_MANY_FROM_CLIENT = no(421, "4.7.0", "Too many sessions from your network", "client_sessions");
+    TOO_FAST = no(421, "4.7.0", "Too many connections from your network, try again later", "connection_rate");
     TOO_MANY_MESSAGES = no(421, "4.7.0", "Too many messages in this session, connect again", "messages");
     TOO_MANY_ERRORS = no(421, "4.7.0", "Too many errors, closing", "errors");
     FAILURE = no(451, "4.3.0", "Local error, try again", "internal");

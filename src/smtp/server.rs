@@ -2,11 +2,14 @@
 //! harm to the others. Stops by taking no more and waiting for the rest.
 
 use super::connection::converse;
-use super::limits::{Budget, Full, Gate, Pass};
+use super::limits::{Budget, Gate, Pass};
+use super::rates::Rates;
 use super::reply::{self, Reply};
 use super::session::Session;
-use super::{Door, Inbox, Peer, Security, Settings};
+use super::{Door, Inbox, Listener, Peer, Security, Settings, Stream, TlsMode, proxy};
+use crate::clock::{Clock, SystemClock};
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 use prometheus::IntCounter;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -14,11 +17,14 @@ use std::net::{IpAddr, Shutdown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+
+/// Connections told at a stop that they came too late: as many as the kernel lets wait.
+const BACKLOG: usize = 4096;
 
 /// What all listeners and sessions share.
 pub struct Edge {
@@ -27,6 +33,9 @@ pub struct Edge {
     pub(super) budget: Arc<Budget>,
     pub(super) count: Counters,
     gate: Arc<Gate>,
+    rates: Rates,
+    clock: SystemClock,
+    pulse: Pulse,
     ids: AtomicU64,
 }
 
@@ -59,6 +68,14 @@ impl Counters {
         }
     }
 
+    /// Counts a connection and what became of it.
+    fn connection(&self, door: &Door, outcome: &'static str) {
+        self.metrics
+            .smtp_connections
+            .with_label_values(&[door.name.as_str(), outcome])
+            .inc();
+    }
+
     /// Counts a refusal.
     pub(super) fn refusal(&self, reason: &'static str) {
         self.metrics
@@ -68,21 +85,32 @@ impl Counters {
     }
 }
 
-/// A session's place, given back when its task ends in whatever way.
+/// A connection's place, given back when its task ends in whatever way.
 struct Place {
     edge: Arc<Edge>,
-    _pass: Pass,
+    pass: Pass,
 }
 
 impl Place {
-    fn take(edge: &Arc<Edge>, client: IpAddr) -> Result<Self, Full> {
-        let pass = edge.gate.enter(client)?;
+    fn take(edge: &Arc<Edge>) -> Option<Self> {
+        let pass = edge.gate.enter()?;
         edge.count.metrics.smtp_sessions.inc();
-        edge.count.metrics.smtp_sessions_total.inc();
-        Ok(Self {
+        Some(Self {
             edge: Arc::clone(edge),
-            _pass: pass,
+            pass,
         })
+    }
+
+    /// Counts it for its client.
+    fn claim(&mut self, client: IpAddr) -> Result<(), &'static Reply> {
+        let edge = &self.edge;
+        if !edge.rates.allows(client, edge.clock.elapsed()) {
+            return Err(&reply::TOO_FAST);
+        }
+        match self.pass.claim(client) {
+            true => Ok(()),
+            false => Err(&reply::TOO_MANY_FROM_CLIENT),
+        }
     }
 }
 
@@ -90,6 +118,14 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.edge.count.metrics.smtp_sessions.dec();
     }
+}
+
+/// A connection that came in by a door.
+struct Caller {
+    stream: Stream,
+    /// Where it comes from; behind a proxy, that is the proxy.
+    from: IpAddr,
+    door: Arc<Door>,
 }
 
 impl Edge {
@@ -102,6 +138,13 @@ impl Edge {
                 settings.max_sessions_per_client,
                 prefixes,
             ),
+            rates: Rates::new(
+                settings.max_connections_per_minute,
+                prefixes,
+                settings.rate_exempt.clone(),
+            ),
+            clock: SystemClock::default(),
+            pulse: Pulse::default(),
             budget: Budget::new(settings.max_bytes_in_flight),
             count: Counters::new(metrics),
             ids: AtomicU64::new(0),
@@ -115,20 +158,28 @@ impl Edge {
         self.ids.fetch_add(1, Relaxed) + 1
     }
 
+    /// Asks the listeners' loops whether they go round.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     /// Serves one listener until told to stop; returns when its last session is gone. Several listeners may
     /// be served at once and share the limits.
     pub async fn serve(
         self: Arc<Self>,
-        listener: TcpListener,
+        listener: impl Into<Listener>,
         door: Arc<Door>,
         shutdown: CancellationToken,
     ) {
+        let listener = listener.into();
+        let mut beat = self.pulse.member(&door.name);
         let mut sessions = JoinSet::new();
         let mut pause = Duration::ZERO;
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                () = beat.called() => continue,
                 Some(done) = sessions.join_next() => {
                     self.ended(done);
                     continue;
@@ -138,16 +189,14 @@ impl Edge {
             match accepted {
                 Ok((stream, from)) => {
                     pause = Duration::ZERO;
-                    let peer = Peer {
-                        client: from.ip().to_canonical(),
-                        door: Arc::clone(&door),
-                        security: Security::default(),
-                    };
-                    self.admit(&mut sessions, stream, peer, &shutdown);
+                    let door = Arc::clone(&door);
+                    self.admit(&mut sessions, Caller { stream, from, door }, &shutdown);
                 }
                 Err(error) => {
                     pause = back_off(&error, pause);
-                    tracing::warn!(%error, ?pause, "cannot accept a connection");
+                    let failures = &self.count.metrics.smtp_accept_failures;
+                    failures.with_label_values(&[&door.name]).inc();
+                    tracing::warn!(%error, ?pause, listener = door.name, "cannot accept a connection");
                     tokio::select! {
                         () = shutdown.cancelled() => break,
                         () = sleep(pause) => {}
@@ -155,7 +204,8 @@ impl Edge {
                 }
             }
         }
-        drop(listener);
+        drop(beat);
+        self.close(listener, &door).await;
         let rest = async {
             while let Some(done) = sessions.join_next().await {
                 self.ended(done);
@@ -167,44 +217,106 @@ impl Edge {
         }
     }
 
+    /// Takes no more. Who is connected already, but was not yet accepted, is told so: the kernel would only reset
+    /// the connection. Behind a socket of the service manager's they wait for our successor.
+    async fn close(&self, listener: Listener, door: &Arc<Door>) {
+        if listener.is_inherited() {
+            return;
+        }
+        for _ in 0..BACKLOG {
+            let Ok(Ok((stream, from))) = timeout(Duration::ZERO, listener.accept()).await else {
+                return;
+            };
+            let door = Arc::clone(door);
+            self.turn_away(Caller { stream, from, door }, from, &reply::STOPPING);
+        }
+    }
+
+    /// Gives a connection a task of its own, or turns it away without one.
     fn admit(
         self: &Arc<Self>,
         sessions: &mut JoinSet<()>,
-        stream: TcpStream,
-        peer: Peer,
+        caller: Caller,
         shutdown: &CancellationToken,
     ) {
-        let client = peer.client;
-        let place = match Place::take(self, client) {
-            Ok(place) => place,
-            Err(Full::All) => return self.turn_away(stream, client, &reply::TOO_MANY_SESSIONS),
-            Err(Full::Client) => {
-                return self.turn_away(stream, client, &reply::TOO_MANY_FROM_CLIENT);
-            }
+        let from = caller.from;
+        let by_proxy = !caller.door.proxy.is_empty();
+        if by_proxy && !caller.door.hears(from) {
+            return self.shut_out(&caller.door, from, "not_a_proxy");
+        }
+        let Some(mut place) = Place::take(self) else {
+            return self.turn_away(caller, from, &reply::TOO_MANY_SESSIONS);
         };
-        // Replies are small and must not wait for each other.
-        let _ = stream.set_nodelay(true);
-        let session = Session::open(self, peer);
-        let span = tracing::info_span!("smtp", session = session.id(), %client);
         let shutdown = shutdown.clone();
-        let task = async move {
-            tracing::debug!("session opened");
-            converse(stream, session, &place.edge, &shutdown).await;
-            tracing::debug!("session closed");
+        if by_proxy {
+            let edge = Arc::clone(self);
+            sessions.spawn(async move { edge.behind_proxy(caller, place, shutdown).await });
+        } else {
+            match place.claim(from) {
+                Ok(()) => drop(sessions.spawn(session(caller, from, place, shutdown))),
+                Err(reply) => self.turn_away(caller, from, reply),
+            }
+        }
+    }
+
+    /// Lets a proxy say who the client is; then all is as if that had come by itself.
+    async fn behind_proxy(
+        self: Arc<Self>,
+        mut caller: Caller,
+        mut place: Place,
+        shutdown: CancellationToken,
+    ) {
+        let from = caller.from;
+        let header = tokio::select! {
+            () = shutdown.cancelled() => {
+                return self.turn_away(caller, from, &reply::STOPPING);
+            }
+            header = timeout(self.settings.proxy_timeout, proxy::read(&mut caller.stream)) => header,
         };
-        sessions.spawn(task.instrument(span));
+        let client = match header {
+            Ok(Ok(client)) => client.unwrap_or(from),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, proxy = %from, "no PROXY header");
+                return self.shut_out(&caller.door, from, "proxy_header");
+            }
+            Err(_) => return self.shut_out(&caller.door, from, "proxy_header"),
+        };
+        match place.claim(client) {
+            Ok(()) => session(caller, client, place, shutdown).await,
+            Err(reply) => self.turn_away(caller, client, reply),
+        }
     }
 
     /// Refuses a connection without waiting for the client: a fresh socket has room for the line.
-    fn turn_away(&self, stream: TcpStream, client: IpAddr, reply: &Reply) {
-        self.count.refusal(reply.reason);
-        tracing::info!(%client, reason = reply.reason, "connection refused");
+    fn turn_away(&self, caller: Caller, client: IpAddr, reply: &Reply) {
+        self.shut_out(&caller.door, client, reply.reason);
+        // Who expects TLS cannot read it.
+        if caller.door.tls == TlsMode::Implicit {
+            return;
+        }
         let mut line = Vec::new();
         reply.write(&mut line);
-        if let Ok(mut stream) = stream.into_std() {
-            let _ = stream.write_all(&line);
-            let _ = stream.shutdown(Shutdown::Write);
+        match caller.stream {
+            Either::Left(stream) => {
+                if let Ok(mut stream) = stream.into_std() {
+                    let _ = stream.write_all(&line);
+                    let _ = stream.shutdown(Shutdown::Write);
+                }
+            }
+            Either::Right(stream) => {
+                if let Ok(mut stream) = stream.into_std() {
+                    let _ = stream.write_all(&line);
+                    let _ = stream.shutdown(Shutdown::Write);
+                }
+            }
         }
+    }
+
+    /// Counts and tells of a connection that becomes no session.
+    fn shut_out(&self, door: &Door, client: IpAddr, reason: &'static str) {
+        self.count.refusal(reason);
+        self.count.connection(door, reason);
+        tracing::info!(%client, reason, listener = door.name, "connection refused");
     }
 
     fn ended(&self, done: Result<(), JoinError>) {
@@ -228,17 +340,35 @@ fn back_off(error: &io::Error, last: Duration) -> Duration {
     }
 }
 
-/// Serves a single listener with limits of its own: see [`Edge::serve`].
-pub async fn serve(
-    listener: TcpListener,
-    inbox: Arc<dyn Inbox>,
-    settings: Settings,
-    metrics: Arc<Metrics>,
-    shutdown: CancellationToken,
-) {
-    Edge::new(inbox, settings, metrics)
-        .serve(listener, Arc::default(), shutdown)
-        .await;
+/// A session from its greeting to its end.
+async fn session(caller: Caller, client: IpAddr, place: Place, shutdown: CancellationToken) {
+    let edge = Arc::clone(&place.edge);
+    edge.count.metrics.smtp_sessions_total.inc();
+    edge.count.connection(&caller.door, "session");
+    // Replies are small and must not wait for each other.
+    if let Either::Left(stream) = &caller.stream {
+        let _ = stream.set_nodelay(true);
+    }
+    let span = tracing::info_span!(
+        "smtp",
+        session = tracing::field::Empty,
+        %client,
+        listener = caller.door.name
+    );
+    let peer = Peer {
+        client,
+        door: caller.door,
+        security: Security::default(),
+    };
+    let session = Session::open(&edge, peer);
+    span.record("session", session.id());
+    let talk = async {
+        tracing::debug!("session opened");
+        converse(caller.stream, session, &edge, &shutdown).await;
+        tracing::debug!("session closed");
+    };
+    talk.instrument(span).await;
+    drop(place);
 }
 
 #[cfg(test)]

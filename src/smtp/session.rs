@@ -8,7 +8,7 @@ use super::framing::{Fault, Line, Lines, Progress, Text};
 use super::policy::{Policy, Shared};
 use super::reply::{self, Reply};
 use super::step::{Awaits, Delivery, Step};
-use super::{Edge, Envelope, Peer, Receipt};
+use super::{Edge, Envelope, Peer, Protocol, Receipt};
 use bytes::{Buf, BytesMut};
 use mailin::SessionBuilder;
 use std::io::Write;
@@ -37,6 +37,8 @@ pub struct Session {
     /// Commands so far.
     turn: u64,
     errors: u32,
+    /// Replies that the text at its end gets.
+    due: usize,
     out: Vec<u8>,
 }
 
@@ -47,7 +49,11 @@ impl Session {
         let policy = Policy::new(Arc::clone(edge), peer.client, shared.clone());
         let name = edge.settings.hostname.as_str();
         let mut out = Vec::with_capacity(256);
-        reply::line(&mut out, 220, "", &format!("{name} ESMTP"));
+        let speaks = match peer.door.protocol {
+            Protocol::Smtp => "ESMTP",
+            Protocol::Lmtp => "LMTP",
+        };
+        reply::line(&mut out, 220, "", &format!("{name} {speaks}"));
         Self {
             id: edge.next_id(),
             helo: String::new(),
@@ -58,6 +64,7 @@ impl Session {
             mode: Mode::Commands,
             turn: 0,
             errors: 0,
+            due: 1,
             out,
             edge: Arc::clone(edge),
         }
@@ -126,10 +133,14 @@ impl Session {
                         }
                         Progress::Broken(fault) => {
                             self.edge.count.rejected.inc();
-                            self.break_off(match fault {
+                            let refusal = match fault {
                                 Fault::BareLineEnd => &reply::BARE_IN_TEXT,
                                 Fault::Nul => &reply::NUL_IN_TEXT,
-                            });
+                            };
+                            let recipients = self.shared.lock().recipients.len();
+                            self.owe(recipients);
+                            self.settle(refusal);
+                            self.mode = Mode::Closed;
                         }
                     }
                 }
@@ -142,13 +153,17 @@ impl Session {
         match receipt {
             Receipt::Filed(text) => {
                 self.edge.count.accepted.inc();
-                reply::line(&mut self.out, 250, "2.0.0", text);
+                for _ in 0..self.due {
+                    reply::line(&mut self.out, 250, "2.0.0", text);
+                }
             }
             Receipt::TryLater(text) => {
                 self.edge.count.deferred.inc();
                 self.edge.count.refusal("inbox");
                 tracing::info!(text, "message put off by the inbox");
-                reply::line(&mut self.out, 451, "4.3.0", text);
+                for _ in 0..self.due {
+                    reply::line(&mut self.out, 451, "4.3.0", text);
+                }
             }
         }
         if let Mode::Delivering = self.mode {
@@ -165,8 +180,9 @@ impl Session {
     fn command(&mut self, line: &[u8]) {
         match command::parse(line) {
             Err(refusal) => self.say(&refusal),
-            Ok(Command::Ehlo(name)) => self.hello(name, true),
-            Ok(Command::Helo(name)) => self.hello(name, false),
+            Ok(Command::Ehlo(name)) => self.hello(name, true, Protocol::Smtp),
+            Ok(Command::Helo(name)) => self.hello(name, false, Protocol::Smtp),
+            Ok(Command::Lhlo(name)) => self.hello(name, true, Protocol::Lmtp),
             Ok(Command::Mail { sender, size }) => {
                 {
                     let mut transaction = self.shared.lock();
@@ -194,7 +210,10 @@ impl Session {
         }
     }
 
-    fn hello(&mut self, name: &str, extended: bool) {
+    fn hello(&mut self, name: &str, extended: bool, protocol: Protocol) {
+        if protocol != self.peer.door.protocol {
+            return self.say(&reply::UNKNOWN);
+        }
         let reply = self.ask(b"EHLO name\r\n", reply::OK);
         if reply.code != 250 {
             return self.say(&reply);
@@ -219,7 +238,12 @@ impl Session {
         let reply = self.ask(b"DATA\r\n", reply::GO_AHEAD);
         let transaction = self.shared.lock();
         let reply = match reply {
-            reply::BAD_SEQUENCE if transaction.some_refused => reply::NO_RECIPIENTS,
+            // RFC 2033 section 4.2 leaves LMTP no choice of code.
+            reply::BAD_SEQUENCE
+                if transaction.some_refused && self.peer.door.protocol == Protocol::Smtp =>
+            {
+                reply::NO_RECIPIENTS
+            }
             reply => reply,
         };
         if reply == reply::GO_AHEAD {
@@ -241,6 +265,7 @@ impl Session {
             return None;
         };
         let (mail_from, rcpt_to) = self.shared.lock().take();
+        self.owe(rcpt_to.len());
         self.edge.count.bytes.inc_by(body.received());
         match body.finish() {
             Ok((message, hold)) => {
@@ -264,10 +289,26 @@ impl Session {
                     ..500 => self.edge.count.deferred.inc(),
                     _ => self.edge.count.rejected.inc(),
                 }
-                self.say(&refusal);
+                self.settle(&refusal);
                 None
             }
         }
+    }
+
+    /// In LMTP the text gets a reply for each recipient (RFC 2033 section 4.2). It is filed once, so all are the same.
+    fn owe(&mut self, recipients: usize) {
+        self.due = match self.peer.door.protocol {
+            Protocol::Smtp => 1,
+            Protocol::Lmtp => recipients,
+        };
+    }
+
+    /// Refuses the text under way. It is one refusal, however many replies it takes.
+    fn settle(&mut self, refusal: &Reply) {
+        for _ in 1..self.due {
+            refusal.write(&mut self.out);
+        }
+        self.say(refusal);
     }
 
     /// Asks the engine whether this may come now and the policy whether it is granted.

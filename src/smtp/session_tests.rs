@@ -59,8 +59,12 @@ struct Played {
 
 impl Played {
     fn new(edge: &Arc<Edge>) -> Self {
+        Self::by(edge, peer("192.0.2.1"))
+    }
+
+    fn by(edge: &Arc<Edge>, peer: Peer) -> Self {
         Self {
-            session: Session::open(edge, peer("192.0.2.1")),
+            session: Session::open(edge, peer),
             input: BytesMut::new(),
             out: Vec::new(),
             taken: Vec::new(),
@@ -93,7 +97,11 @@ impl Played {
 
 /// Plays the client's lines, `\r` `\n` `\0` in them standing for those octets, and compares.
 fn play(settings: Settings, script: &str) -> Played {
-    let mut played = Played::new(&edge(settings));
+    play_by(settings, peer("192.0.2.1"), script)
+}
+
+fn play_by(settings: Settings, peer: Peer, script: &str) -> Played {
+    let mut played = Played::by(&edge(settings), peer);
     let mut seen = String::new();
     let mut note = |played: &mut Played| {
         for line in std::mem::take(&mut played.out).split_inclusive(|octet| *octet == b'\n') {
@@ -416,3 +424,6 @@ fn smuggling_ends_the_session() {
 
 #[path = "stream_tests.rs"]
 mod stream;
+
+#[path = "lmtp_tests.rs"]
+mod lmtp;

@@ -1,6 +1,7 @@
 //! What the edge allows, in plain numbers. The defaults are safe on the open internet; the configuration
 //! checks them for sense before they come here.
 
+use ipnet::IpNet;
 use std::time::Duration;
 
 /// Limits, deadlines and the name that the edge goes by.
@@ -12,6 +13,10 @@ pub struct Settings {
     pub max_sessions: usize,
     /// Sessions open at once from one client network.
     pub max_sessions_per_client: usize,
+    /// New connections in a minute from one client network; 0 for no limit. More get 421 4.7.0.
+    pub max_connections_per_minute: u32,
+    /// Networks that the limit on new connections does not hold for.
+    pub rate_exempt: Vec<IpNet>,
     /// How many leading bits of an IPv4 address make one client network.
     pub ipv4_prefix: u8,
     /// The same for IPv6.
@@ -31,6 +36,8 @@ pub struct Settings {
     pub max_command_line: usize,
     /// Octets of text held over all sessions until the inbox has answered. At least `max_message_size`.
     pub max_bytes_in_flight: usize,
+    /// How long a proxy may take to say who the client is.
+    pub proxy_timeout: Duration,
     /// How long a client may take for one command, RFC 5321 section 4.5.3.2.7.
     pub command_timeout: Duration,
     /// How long it may take for the whole text of a message.
@@ -53,6 +60,8 @@ impl Default for Settings {
             hostname: "localhost".to_owned(),
             max_sessions: 1_000,
             max_sessions_per_client: 100,
+            max_connections_per_minute: 0,
+            rate_exempt: Vec::new(),
             ipv4_prefix: 32,
             ipv6_prefix: 64,
             max_recipients: 100,
@@ -62,6 +71,7 @@ impl Default for Settings {
             max_line: MIB,
             max_command_line: 2_048,
             max_bytes_in_flight: 256 * MIB,
+            proxy_timeout: Duration::from_secs(5),
             command_timeout: Duration::from_mins(5),
             data_timeout: Duration::from_mins(10),
             write_timeout: Duration::from_mins(1),

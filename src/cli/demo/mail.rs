@@ -2,7 +2,6 @@
 //! and a small SMTP client that sends them for real.
 
 use std::io;
-use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -62,7 +61,7 @@ impl Client {
     ///
     /// # Errors
     /// When the server is not there or refuses.
-    pub async fn connect(server: SocketAddr) -> io::Result<Self> {
+    pub async fn connect(server: &str) -> io::Result<Self> {
         let (replies, out) = TcpStream::connect(server).await?.into_split();
         let mut client = Self {
             replies: BufReader::new(replies),

@@ -86,7 +86,7 @@ impl Demo {
 fn settings(folder: &Path, filter: &str, password: &str) -> Settings {
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut settings = Settings::default();
-    settings.smtp.listen = any_port;
+    settings.smtp.listen = any_port.into();
     settings.smtp.recipients = [ABUSE, FILTER_ALIAS, LOOP_ALIAS]
         .map(str::to_owned)
         .to_vec();

@@ -62,7 +62,7 @@ impl<'d> Story<'d> {
 
     /// What must not count.
     async fn noise(&self) -> anyhow::Result<()> {
-        let mut smtp = Client::connect(self.daemon.smtp).await?;
+        let mut smtp = Client::connect(&self.daemon.smtp).await?;
         self.send(
             &mut smtp,
             "a person writes to the abuse desk",
@@ -88,7 +88,7 @@ impl<'d> Story<'d> {
 
     /// What counts: the filter's reports and the feedback loop's.
     async fn complaints(&self) -> anyhow::Result<()> {
-        let mut filter = Client::connect(self.daemon.smtp).await?;
+        let mut filter = Client::connect(&self.daemon.smtp).await?;
         let first = mail::filter_report(1, 0);
         self.send(
             &mut filter,
@@ -118,7 +118,7 @@ impl<'d> Story<'d> {
                 .await?;
         }
         println!("      8 mails  the filter reports eight more messages");
-        let mut humans = Client::connect(self.daemon.smtp).await?;
+        let mut humans = Client::connect(&self.daemon.smtp).await?;
         for message in 1..=2 {
             humans.send(LOOP_ALIAS, &mail::loop_report(message)).await?;
         }
