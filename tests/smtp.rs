@@ -2,18 +2,19 @@
 //! that does as the test says.
 
 use arfd::metrics::Metrics;
-use arfd::smtp::{Edge, Envelope, Inbox, Receipt, Settings};
+use arfd::smtp::{Door, Edge, Envelope, Inbox, Listener, Receipt, Settings};
 use async_trait::async_trait;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+mod doors;
 mod lifecycle;
 mod limits;
 mod messages;
@@ -55,6 +56,7 @@ impl Inbox for Desk {
 /// A running edge.
 struct Served {
     address: SocketAddr,
+    edge: Arc<Edge>,
     desk: Arc<Desk>,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
@@ -67,6 +69,10 @@ impl Served {
     }
 
     async fn on(address: &str, settings: Settings) -> Self {
+        Self::by(address, Door::default(), settings).await
+    }
+
+    async fn by(address: &str, door: Door, settings: Settings) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let desk = Arc::new(Desk {
             taken: Mutex::default(),
@@ -80,9 +86,16 @@ impl Served {
             address: listener.local_addr().unwrap(),
             desk,
             metrics,
-            task: tokio::spawn(edge.serve(listener, Arc::default(), shutdown.clone())),
+            task: tokio::spawn(Arc::clone(&edge).serve(listener, Arc::new(door), shutdown.clone())),
+            edge,
             shutdown,
         }
+    }
+
+    /// Opens one more door of the same edge.
+    fn also(&self, listener: impl Into<Listener>, door: Door) -> JoinHandle<()> {
+        let edge = Arc::clone(&self.edge);
+        tokio::spawn(edge.serve(listener.into(), Arc::new(door), self.shutdown.clone()))
     }
 
     /// A client that has read the greeting.
@@ -111,11 +124,17 @@ impl Served {
 }
 
 /// A client that says what it is told.
-struct Client(BufReader<TcpStream>);
+struct Client<S = TcpStream>(BufReader<S>);
 
 impl Client {
     async fn connect(address: SocketAddr) -> Self {
-        Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    fn over(stream: S) -> Self {
+        Self(BufReader::new(stream))
     }
 
     async fn send(&mut self, octets: &[u8]) {
@@ -157,6 +176,15 @@ impl Client {
             ("DATA", "354 "),
         ])
         .await;
+    }
+
+    /// Holds that the server closes without a word. What we sent may lie unread, then it is a reset.
+    async fn is_shut_out(&mut self) {
+        let mut rest = Vec::new();
+        let _ = timeout(PATIENCE, self.0.read_to_end(&mut rest))
+            .await
+            .unwrap();
+        assert_eq!(rest, b"");
     }
 
     /// All that still comes until the server closes.

@@ -7,7 +7,7 @@ use super::sql::{self, Marks};
 use super::{StoreError, StoreOptions};
 use sqlx::SqlStr;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Sqlite};
+use sqlx::{ConnectOptions, Connection as _, Sqlite};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -58,6 +58,14 @@ pub(super) async fn open(
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // On a full disk SQLite rolls back by itself, and the driver still counts a transaction that it cannot end:
+        // such a connection never begins another one. The ping waits until a rollback under way is done.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(connect.clone().journal_mode(SqliteJournalMode::Wal))
         .await?;
     MIGRATIONS.run(&writers).await?;

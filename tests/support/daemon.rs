@@ -54,7 +54,11 @@ pub fn said(output: &Output) -> String {
 }
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_arfd"));
+    program(env!("CARGO_BIN_EXE_arfd"), arguments)
+}
+
+fn program(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(name);
     command.args(arguments);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ARFD_") {
@@ -73,6 +77,9 @@ pub struct Place {
     pub store_timeout: &'static str,
     /// The lock API; without it orders are only observed.
     pub filter: Option<String>,
+    /// More of the section `[smtp]`, and what stands at the end of the configuration.
+    pub smtp: String,
+    pub more: String,
 }
 
 impl Place {
@@ -84,6 +91,8 @@ impl Place {
             store,
             store_timeout: "30s",
             filter: None,
+            smtp: String::new(),
+            more: String::new(),
         }
     }
 
@@ -121,14 +130,14 @@ impl Place {
             )
         });
         let text = format!(
-            "[log]\nformat = \"json\"\n[smtp]\nlisten = \"127.0.0.1:0\"\nrecipients = [\"{ABUSE}\", \"{FILTER}\"]\n\
+            "[log]\nformat = \"json\"\n[smtp]\nlisten = \"127.0.0.1:0\"\nrecipients = [\"{ABUSE}\", \"{FILTER}\"]\n{}\n\
              [http]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"{}\"\ntimeout = \"{}\"\n\
              [[identification.headers]]\nname = \"X-AuthUser\"\n\
              [[feeds]]\nname = \"filter\"\nnetworks = [\"127.0.0.0/8\"]\nrecipients = [\"{FILTER}\"]\n\
              [[rules]]\nname = \"test\"\nwindow = \"24h\"\nmin_weight = {THRESHOLD}\nmin_messages = {THRESHOLD}\n\
              [outbox]\nlease = \"3s\"\nfirst_retry = \"50ms\"\nmax_retry = \"500ms\"\npoll = \"100ms\"\n\
-             breaker_pause = \"200ms\"\n{lock}",
-            self.store, self.store_timeout
+             breaker_pause = \"200ms\"\n{lock}{}",
+            self.smtp, self.store, self.store_timeout, self.more
         );
         self.write("arfd.toml", text)
     }
@@ -152,17 +161,22 @@ impl Place {
 
     /// Starts a daemon and waits until it takes reports.
     pub fn start(&self) -> Daemon {
+        self.start_by(&[], |_| {})
+    }
+
+    /// The same, by another program that becomes the daemon in the end, and with its process prepared.
+    pub fn start_by(&self, by: &[&str], prepare: impl FnOnce(&mut Command)) -> Daemon {
         let configuration = self.configuration();
         let (log, file) = (0..)
             .map(|n| self.path(&format!("{n}.log")))
             .find_map(|path| File::create_new(&path).ok().map(|file| (path, file)))
             .unwrap();
-        let mut child = command(&["serve", "-c", &configuration])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(file)
-            .spawn()
-            .unwrap();
+        let serve = [env!("CARGO_BIN_EXE_arfd"), "serve", "-c", &configuration];
+        let words = [by, &serve].concat();
+        let mut command = program(words[0], &words[1..]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        prepare(&mut command);
+        let mut child = command.stderr(file).spawn().unwrap();
         let line = until("arfd takes reports", || {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("{status}: {}", fs::read_to_string(&log).unwrap());
@@ -211,6 +225,20 @@ impl Daemon {
             .args(["-c", &format!("kill -TERM {}", self.child.id())])
             .status();
         assert!(done.unwrap().success());
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where a listener is, by its name.
+    pub fn door(&self, name: &str) -> String {
+        let log = self.log();
+        let line = log
+            .iter()
+            .find(|line| line["message"] == "listening" && line["listener"] == name);
+        line.unwrap()["address"].as_str().unwrap().to_owned()
     }
 
     /// Waits for its end.
