@@ -170,6 +170,60 @@ fn the_unit_gives_the_daemon_time_to_drain() {
     );
 }
 
+/// A transaction that takes as long as it may must not starve the watchdog.
+#[test]
+fn the_units_watchdog_is_more_patient_than_the_store() {
+    let unit = read("arfd.service");
+    let minutes: u64 = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("WatchdogSec=")?.strip_suffix("min"))
+        .and_then(|n| n.parse().ok())
+        .expect("WatchdogSec in minutes");
+    let store = Settings::default().store.timeout.0;
+    assert!(
+        minutes * 60 > store.as_secs() * 3,
+        "{minutes} min for {store:?}"
+    );
+}
+
+/// The socket's name is what its comment tells people to configure.
+#[test]
+fn the_socket_units_name_is_the_one_to_configure() {
+    let unit = read("arfd.socket");
+    let name = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("FileDescriptorName="))
+        .unwrap();
+    let line = format!("listen = \"systemd:{name}\"");
+    assert!(unit.contains(&line), "{line}");
+}
+
+/// Where systemd is installed; no manager need run.
+#[test]
+fn systemd_accepts_the_units() {
+    let folder = tempfile::tempdir().unwrap();
+    let units = ["arfd.service", "arfd.socket"].map(|name| {
+        let unit = read(name).replace("/usr/bin/arfd", env!("CARGO_BIN_EXE_arfd"));
+        let copy = folder.path().join(name);
+        std::fs::write(&copy, unit).unwrap();
+        copy
+    });
+    let run = Command::new("systemd-analyze")
+        .args(["verify", "--man=no", "--recursive-errors=no"])
+        .args(&units)
+        .output();
+    match run {
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && told.trim().is_empty(), "{told}");
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            skipped("systemd-analyze (Debian: systemd): the units");
+        }
+        Err(error) => panic!("systemd-analyze: {error}"),
+    }
+}
+
 /// Commands run elsewhere than the daemon must find the daemon's store.
 #[test]
 fn the_units_configuration_names_its_store_by_an_absolute_path() {

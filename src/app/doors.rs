@@ -5,8 +5,12 @@ use crate::config::{Address, Listener as Configured, Mode, Protocol, Settings, T
 use crate::smtp::{self, Door, Listener, TlsMode};
 use listenfd::ListenFd;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
+
+/// Connections that the kernel lets wait; at most as many as net.core.somaxconn.
+const BACKLOG: u32 = 1024;
 
 /// A door that is open.
 #[derive(Debug)]
@@ -83,10 +87,7 @@ fn door(configured: &Configured) -> Door {
 fn sockets(configured: &Configured, passed: &mut Passed) -> io::Result<Vec<Listener>> {
     match &configured.address {
         Address::Off => Ok(Vec::new()),
-        Address::Tcp(address) => {
-            let socket = std::net::TcpListener::bind(address)?;
-            Ok(vec![tcp(socket)?])
-        }
+        Address::Tcp(address) => Ok(vec![bind(*address)?.into()]),
         Address::Unix(path) => {
             let Mode(mode) = configured.mode.unwrap_or_default();
             let group = configured.group.as_deref().map(group).transpose()?;
@@ -96,6 +97,18 @@ fn sockets(configured: &Configured, passed: &mut Passed) -> io::Result<Vec<Liste
     }
 }
 
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of the daemon before us may still be closing.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// What the service manager passes may block.
 fn tcp(socket: std::net::TcpListener) -> io::Result<Listener> {
     socket.set_nonblocking(true)?;
     Ok(TcpListener::from_std(socket)?.into())

@@ -169,7 +169,13 @@ pub fn smtp_settings(settings: &Settings) -> smtp::Settings {
         max_sessions: s.max_sessions,
         max_sessions_per_client: s.max_sessions_per_client,
         max_connections_per_minute: s.max_connections_per_minute,
-        rate_exempt: s.rate_exempt.clone(),
+        // Theirs is the mail that we are here for.
+        rate_exempt: s
+            .rate_exempt
+            .iter()
+            .chain(settings.feeds.iter().flat_map(|feed| &feed.networks))
+            .copied()
+            .collect(),
         ipv4_prefix: s.client_prefix_ipv4,
         ipv6_prefix: s.client_prefix_ipv6,
         proxy_timeout: s.proxy_timeout.0,

@@ -3,7 +3,9 @@
 use super::check::{Problems, name, too_wide};
 use super::listeners::{Address, Listener, Protocol, Tls};
 use super::settings::Settings;
+use ipnet::IpNet;
 use std::collections::HashSet;
+use std::net::IpAddr;
 
 /// The main door's name in logs and metrics.
 const MAIN: &str = "smtp";
@@ -33,6 +35,7 @@ pub(super) fn listeners(settings: &Settings, problems: &mut Problems) {
         Address::Tcp(address) => address.port() != 0,
         Address::Unix(_) | Address::Systemd(_) => true,
     };
+    plain(&smtp.rate_exempt, "smtp.rate_exempt", problems);
     let mut names = HashSet::from([MAIN.to_owned()]);
     let mut taken: HashSet<&Address> = [&smtp.listen].into_iter().filter(fixed).collect();
     for (i, (listener, address)) in smtp.listeners.iter().zip(all).enumerate() {
@@ -44,6 +47,19 @@ pub(super) fn listeners(settings: &Settings, problems: &mut Problems) {
             format!("{address} is used twice"),
         );
         one(listener, &key, problems);
+    }
+}
+
+/// Clients' addresses are unmapped, so a mapped network would hold nobody.
+fn plain(networks: &[IpNet], key: &str, problems: &mut Problems) {
+    for net in networks {
+        let mapped =
+            matches!(net.addr(), IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
+        problems.demand(
+            !mapped,
+            key,
+            format!("{net} must be written as an IPv4 network"),
+        );
     }
 }
 
@@ -86,6 +102,7 @@ fn one(listener: &Listener, key: &str, problems: &mut Problems) {
         format!("{key}.protocol"),
         "LMTP must not be spoken on port 25 (RFC 2033 section 5)",
     );
+    plain(&listener.proxy, &format!("{key}.proxy"), problems);
     for net in listener.proxy.iter().filter(|net| too_wide(net)) {
         problems.add(
             format!("{key}.proxy"),

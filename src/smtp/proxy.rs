@@ -103,11 +103,11 @@ fn look_binary(head: &[u8]) -> Result<Progress, &'static str> {
 
 fn look_line(head: &[u8]) -> Result<Progress, &'static str> {
     if !head.ends_with(b"\n") {
-        return match head.len() {
-            ..LEAST => Ok(Progress::More(LEAST - head.len())),
-            ..MOST_LINE => Ok(Progress::More(1)),
-            _ => Err("the line is too long"),
-        };
+        if head.len() >= MOST_LINE {
+            return Err("the line is too long");
+        }
+        // Nothing is known of what comes behind a whole line.
+        return Ok(Progress::More(LEAST.saturating_sub(head.len()).max(1)));
     }
     let header = v1::Header::try_from(head).map_err(|_| "version 1 does not read so")?;
     if header.header.len() != head.len() {

@@ -188,17 +188,12 @@ proptest! {
     ) {
         let octets = [start, &octets[..]].concat();
         let mut taken = 0;
-        loop {
-            match look(&octets[..taken]) {
-                Ok(Progress::More(more)) => {
-                    prop_assert!(more > 0 && taken + more <= MOST);
-                    if taken + more > octets.len() {
-                        break;
-                    }
-                    taken += more;
-                }
-                Ok(Progress::Whole(_)) | Err(_) => break,
+        while let Ok(Progress::More(more)) = look(&octets[..taken]) {
+            prop_assert!(more > 0 && taken + more <= MOST);
+            if taken + more > octets.len() {
+                break;
             }
+            taken += more;
         }
     }
 }

@@ -100,6 +100,25 @@ async fn a_report_comes_in_by_each_door() {
     assert!(!place.path("lmtp").exists());
 }
 
+#[test]
+fn strangers_may_not_connect_as_often_as_feeds() {
+    let mut place = Place::sqlite();
+    // Loopback of IPv4 is the feed's network, that of IPv6 is a stranger's.
+    place.smtp = "max_connections_per_minute = 2\nrate_exempt = []".into();
+    place.more = listener("six", "[::1]:0", "");
+    let daemon = place.start();
+    let greeting = |address: &str| talk(TcpStream::connect(address).unwrap(), "", 1).remove(0);
+    for _ in 0..10 {
+        assert!(greeting(&daemon.smtp.to_string()).starts_with("220 "));
+    }
+    let six = daemon.door("six");
+    let greetings = [(); 3].map(|()| greeting(&six));
+    assert!(greetings[1].starts_with("220 "), "{greetings:?}");
+    assert!(greetings[2].starts_with("421 4.7.0 "), "{greetings:?}");
+    let series = "arfd_smtp_connections_total{listener=\"six\",outcome=\"connection_rate\"}";
+    assert_eq!(daemon.metric(series), Some(1.0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_daemons_socket_is_taken_over() {
     let mut place = Place::sqlite();

@@ -82,8 +82,10 @@ impl Smtp {
         if !greeting.starts_with("220") {
             return Err(io::Error::other(greeting));
         }
-        client.say("EHLO client.example")?;
-        Ok(client)
+        match client.say("EHLO client.example")? {
+            reply if reply.starts_with("250") => Ok(client),
+            reply => Err(io::Error::other(reply)),
+        }
     }
 
     /// Sends octets as they are.
