@@ -1,7 +1,7 @@
 //! Whether settings make sense. All problems are reported at once, each with its key.
 
-use super::place;
 use super::settings::{Settings, Target};
+use super::{place, restraint};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::threshold::MOST_COMPLAINTS;
 use ipnet::IpNet;
@@ -76,6 +76,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     feeds(settings, &mut problems);
     rules(settings, &mut problems);
     lock(settings, &mut problems);
+    restraint::check(settings, &mut problems);
     problems.0
 }
 

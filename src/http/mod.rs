@@ -100,6 +100,11 @@ async fn metrics(State(seen): State<Seen>) -> Response {
         Ok(Err(error)) => tracing::warn!(%error, "the orders could not be counted"),
         Err(_) => tracing::warn!("the orders could not be counted in time"),
     }
+    match tokio::time::timeout(PROBE, seen.store.lock_switch()).await {
+        Ok(Ok(switch)) => seen.metrics.locks_paused.set(switch.paused.into()),
+        Ok(Err(error)) => tracing::warn!(%error, "whether locks are paused could not be read"),
+        Err(_) => tracing::warn!("whether locks are paused could not be read in time"),
+    }
     match seen.metrics.render() {
         Ok(text) => (
             [(

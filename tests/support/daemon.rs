@@ -116,7 +116,7 @@ impl Place {
     pub fn configuration(&self) -> String {
         let lock = self.filter.as_ref().map_or_else(String::new, |url| {
             format!(
-                "[lock]\ntarget = \"spamexperts\"\n[lock.spamexperts]\nurl = \"{url}\"\n\
+                "[restraint]\ntrial = \"0s\"\n[lock]\ntarget = \"spamexperts\"\n[lock.spamexperts]\nurl = \"{url}\"\n\
                  login = \"{LOGIN}\"\npassword = \"{PASSWORD}\"\ntimeout = \"600ms\"\nconnect_timeout = \"300ms\"\n"
             )
         });
