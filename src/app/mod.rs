@@ -127,7 +127,7 @@ impl Daemon {
         let outbox = Arc::new(Outbox::new(
             Arc::clone(&store),
             targets,
-            clock,
+            Arc::clone(&clock),
             Arc::clone(&metrics),
             wire::outbox_settings(settings),
         ));
@@ -154,7 +154,11 @@ impl Daemon {
             store: Arc::clone(&store),
             ready: Arc::clone(&ready),
         };
-        let http = http::serve(http_listener, seen, stop_http.clone());
+        let access = http::Access {
+            token: settings.http.token.to_secret_string(),
+            clock: Arc::clone(&clock),
+        };
+        let http = http::serve(http_listener, seen, access, stop_http.clone());
         let http = async move {
             if let Err(error) = http.await {
                 tracing::error!(%error, "the HTTP listener failed");

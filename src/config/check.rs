@@ -71,6 +71,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     let mut problems = Problems::default();
     log(settings, &mut problems);
     smtp(settings, &mut problems);
+    http(settings, &mut problems);
     store(settings, &mut problems);
     identification(settings, &mut problems);
     feeds(settings, &mut problems);
@@ -339,6 +340,25 @@ fn rules(settings: &Settings, problems: &mut Problems) {
             );
         }
     }
+}
+
+/// Characters that a token for HTTP must have: no guess may find it.
+const LEAST_TOKEN: usize = 16;
+
+fn http(settings: &Settings, problems: &mut Problems) {
+    let token = &settings.http.token;
+    problems.demand(
+        token.is_empty() || token.expose().len() >= LEAST_TOKEN,
+        "http.token",
+        format!("must have {LEAST_TOKEN} characters or more"),
+    );
+    problems.demand(
+        !token
+            .expose()
+            .contains(|c: char| c.is_whitespace() || c.is_control()),
+        "http.token",
+        "must be one word, or it could not be sent",
+    );
 }
 
 fn lock(settings: &Settings, problems: &mut Problems) {

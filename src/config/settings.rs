@@ -167,12 +167,18 @@ impl Default for Smtp {
 pub struct Http {
     /// Address and port.
     pub listen: SocketAddr,
+    /// The bearer token that may change something; empty for nobody.
+    pub token: Secret,
+    /// A file that holds the token, read instead of `token`.
+    pub token_file: Option<PathBuf>,
 }
 
 impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8025)),
+            token: Secret::default(),
+            token_file: None,
         }
     }
 }
