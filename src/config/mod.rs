@@ -7,6 +7,7 @@ mod check_listeners;
 mod environment;
 mod listeners;
 mod place;
+mod restraint;
 mod settings;
 mod target;
 mod translate;
@@ -14,6 +15,7 @@ mod values;
 
 pub use check::{Problem, check};
 pub use listeners::{Address, Listener, Mode, Protocol, Tls};
+pub use restraint::Restraint;
 pub use settings::*;
 pub use target::check_target;
 pub use values::{MASK, Secret, SecretUrl, Size, Span};
