@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("domain", &[]),
     ("formats", &["domain"]),
-    ("config", &["domain", "lock"]),
+    ("config", &["domain", "lock", "smtp"]),
     ("lock", &["domain", "clock", "metrics"]),
     ("store", &["domain"]),
     ("smtp", &["clock", "metrics"]),
@@ -34,7 +34,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "clock", "config", "domain", "formats", "intake", "lock", "metrics", "store",
+            "app", "clock", "config", "domain", "formats", "intake", "lock", "metrics", "smtp",
+            "store",
         ],
     ),
 ];

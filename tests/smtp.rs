@@ -2,12 +2,12 @@
 //! that does as the test says.
 
 use arfd::metrics::Metrics;
-use arfd::smtp::{Edge, Envelope, Inbox, Receipt, Settings};
+use arfd::smtp::{Door, Edge, Envelope, Inbox, Keys, Receipt, Settings};
 use async_trait::async_trait;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 mod lifecycle;
 mod limits;
 mod messages;
+mod tls;
 
 /// Far more than anything here takes; a test that waits longer fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,20 +68,34 @@ impl Served {
     }
 
     async fn on(address: &str, settings: Settings) -> Self {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        Self::by(address, settings, Door::default(), Keys::default(), metrics).await
+    }
+
+    async fn secured(door: Door, keys: Keys, metrics: Arc<Metrics>) -> Self {
+        Self::by("127.0.0.1:0", Settings::default(), door, keys, metrics).await
+    }
+
+    async fn by(
+        address: &str,
+        settings: Settings,
+        door: Door,
+        keys: Keys,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let desk = Arc::new(Desk {
             taken: Mutex::default(),
             begun: Semaphore::new(0),
             leave: Semaphore::new(0),
         });
-        let metrics = Arc::new(Metrics::new().unwrap());
         let shutdown = CancellationToken::new();
-        let edge = Edge::new(desk.clone(), settings, metrics.clone());
+        let edge = Edge::with_keys(desk.clone(), settings, metrics.clone(), keys);
         Self {
             address: listener.local_addr().unwrap(),
             desk,
             metrics,
-            task: tokio::spawn(edge.serve(listener, Arc::default(), shutdown.clone())),
+            task: tokio::spawn(edge.serve(listener, Arc::new(door), shutdown.clone())),
             shutdown,
         }
     }
@@ -111,13 +126,15 @@ impl Served {
 }
 
 /// A client that says what it is told.
-struct Client(BufReader<TcpStream>);
+struct Client<S = TcpStream>(BufReader<S>);
 
 impl Client {
     async fn connect(address: SocketAddr) -> Self {
         Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     async fn send(&mut self, octets: &[u8]) {
         let sent = timeout(PATIENCE, self.0.get_mut().write_all(octets)).await;
         sent.unwrap().unwrap();

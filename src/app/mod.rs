@@ -59,12 +59,30 @@ pub enum StartError {
     /// The target cannot be set up.
     #[error("lock.spamexperts")]
     Target(#[from] spamexperts::SetupError),
+    /// The certificate or its key cannot be used.
+    #[error("smtp.tls.{}: {_0}", .0.key())]
+    Tls(smtp::TlsError),
+    /// A user's hash cannot be used.
+    #[error("smtp.users: password_hash {0}")]
+    Hash(smtp::HashError),
     /// A pattern is not a regular expression.
     #[error("identification.headers")]
     Pattern(#[from] regex::Error),
     /// The metrics could not be set up.
     #[error("metrics")]
     Metrics(#[from] prometheus::Error),
+}
+
+impl From<smtp::TlsError> for StartError {
+    fn from(error: smtp::TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
+impl From<smtp::HashError> for StartError {
+    fn from(error: smtp::HashError) -> Self {
+        Self::Hash(error)
+    }
 }
 
 /// A daemon that runs.
@@ -80,6 +98,7 @@ pub struct Daemon {
     pub metrics: Arc<Metrics>,
     /// Cancelled when a part ended that nobody stopped: the daemon is of no use any more.
     pub failed: CancellationToken,
+    tls: Option<Arc<smtp::Tls>>,
     ready: Arc<AtomicBool>,
     stop_smtp: CancellationToken,
     stop_outbox: CancellationToken,
@@ -100,6 +119,7 @@ impl Daemon {
         wire::start_at_zero(&metrics, settings);
         let store = open_store(settings).await?;
         let targets = wire::targets(settings, &metrics, &clock)?;
+        let keys = wire::keys(settings, &metrics, &clock)?;
         let (smtp_listener, smtp_address) = listen("smtp.listen", settings.smtp.listen).await?;
         let (http_listener, http_address) = listen("http.listen", settings.http.listen).await?;
         let ready = Arc::new(AtomicBool::new(false));
@@ -118,6 +138,7 @@ impl Daemon {
         let desk = Desk {
             intake: Intake::new(judge, handle, Arc::clone(&clock)),
             recipients: settings.smtp.recipients.clone(),
+            tls_recipients: settings.to_tls_recipients(),
         };
         let outbox = Arc::new(Outbox::new(
             Arc::clone(&store),
@@ -156,13 +177,18 @@ impl Daemon {
             }
         };
         let http_task = watched("http", http, (&stop_http, &failed));
-        let smtp = smtp::serve(
-            smtp_listener,
+        let tls = keys.tls.clone();
+        if let Some(tls) = &tls {
+            let every = settings.smtp.tls.reload_interval.0;
+            tokio::spawn(Arc::clone(tls).watch(every, stop_smtp.clone()));
+        }
+        let edge = smtp::Edge::with_keys(
             Arc::new(desk),
             wire::smtp_settings(settings),
             Arc::clone(&metrics),
-            stop_smtp.clone(),
+            keys,
         );
+        let smtp = edge.serve(smtp_listener, wire::door(settings), stop_smtp.clone());
         let smtp_task = watched("smtp", smtp, (&stop_smtp, &failed));
         wire::tell_of_orphans(store.as_ref(), settings).await;
         ready.store(true, Ordering::Relaxed);
@@ -172,6 +198,7 @@ impl Daemon {
             store,
             metrics,
             failed,
+            tls,
             ready,
             stop_smtp,
             stop_outbox,
@@ -181,6 +208,16 @@ impl Daemon {
             outbox_task,
             http_task,
         })
+    }
+
+    /// Takes up what may change while the daemon runs: the certificate and its key. No session is touched.
+    pub async fn reload(&self) {
+        match &self.tls {
+            Some(tls) => {
+                tls.renew_aside(true).await;
+            }
+            None => tracing::info!("nothing to reload: there is no certificate"),
+        }
     }
 
     /// Drains and stops: nothing that was acknowledged is lost, nothing in flight is cut.

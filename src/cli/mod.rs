@@ -4,6 +4,7 @@
 mod close;
 mod config;
 pub mod demo;
+mod hash_password;
 mod ingest;
 mod list;
 mod parse;
@@ -64,6 +65,8 @@ enum Command {
     Show(show::Show),
     /// Close an identity's incident, so that it is assessed anew.
     Close(close::Close),
+    /// Make the hash of a password, for smtp.users.
+    HashPassword(hash_password::HashPassword),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -98,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
         Command::Close(close) => close.run(),
+        Command::HashPassword(hash) => hash.run(),
         Command::Config(config) => config.run(),
     };
     result.unwrap_or_else(|error| {
@@ -120,7 +124,12 @@ fn code_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<StartError>() {
         Some(StartError::Listen { .. } | StartError::Store { .. }) => UNAVAILABLE,
         Some(StartError::NoStore(_)) => NO_INPUT,
-        Some(StartError::Target(_) | StartError::Pattern(_)) => BAD_CONFIG,
+        Some(
+            StartError::Target(_)
+            | StartError::Pattern(_)
+            | StartError::Tls(_)
+            | StartError::Hash(_),
+        ) => BAD_CONFIG,
         _ => 1,
     }
 }

@@ -1,6 +1,7 @@
 //! Whether settings make sense. All problems are reported at once, each with its key.
 
 use super::place;
+use super::secure;
 use super::settings::{Settings, Target};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::threshold::MOST_COMPLAINTS;
@@ -71,6 +72,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     let mut problems = Problems::default();
     log(settings, &mut problems);
     smtp(settings, &mut problems);
+    secure::check(settings, &mut problems);
     store(settings, &mut problems);
     identification(settings, &mut problems);
     feeds(settings, &mut problems);

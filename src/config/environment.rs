@@ -21,7 +21,7 @@ const WORD_LISTS: [&str; 3] = [
 /// Lists of patterns, in which commas mean themselves: the variable holds one.
 const PATTERN_LISTS: [&str; 1] = ["lock.spamexperts.refusals"];
 /// Lists of tables, which only a file can hold.
-const FILE_ONLY: [&str; 3] = ["feeds", "rules", "identification.headers"];
+const FILE_ONLY: [&str; 4] = ["feeds", "rules", "identification.headers", "smtp.users"];
 
 /// One setting that the environment gives.
 #[derive(Clone)]

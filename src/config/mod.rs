@@ -5,12 +5,14 @@
 mod check;
 mod environment;
 mod place;
+mod secure;
 mod settings;
 mod target;
 mod translate;
 mod values;
 
 pub use check::{Problem, check};
+pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};
 pub use settings::*;
 pub use target::check_target;
 pub use values::{MASK, Secret, SecretUrl, Size, Span};
@@ -111,6 +113,7 @@ pub fn load_with(
     problems.extend(check(&settings));
     if need == Need::Everything {
         problems.extend(check_target(&settings));
+        problems.extend(secure::check_files(&settings));
     }
     if problems.is_empty() {
         return Ok(settings);

@@ -1,10 +1,12 @@
 //! Accepts connections and keeps their tasks: each session stands alone, is counted, and may panic without
 //! harm to the others. Stops by taking no more and waiting for the rest.
 
-use super::connection::converse;
+use super::auth::{Credentials, Users, Verdict};
+use super::carry::carry;
 use super::limits::{Budget, Full, Gate, Pass};
 use super::reply::{self, Reply};
 use super::session::Session;
+use super::tls::Tls;
 use super::{Door, Inbox, Peer, Security, Settings};
 use crate::metrics::Metrics;
 use prometheus::IntCounter;
@@ -20,9 +22,19 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+/// What the edge proves itself by, and its clients.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// The certificate. Without it there is no TLS.
+    pub tls: Option<Arc<Tls>>,
+    /// Who may log in. Without them nobody may.
+    pub users: Option<Arc<Users>>,
+}
+
 /// What all listeners and sessions share.
 pub struct Edge {
     pub(super) settings: Settings,
+    pub(super) keys: Keys,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) budget: Arc<Budget>,
     pub(super) count: Counters,
@@ -93,8 +105,18 @@ impl Drop for Place {
 }
 
 impl Edge {
-    /// An edge that hands its messages to `inbox`.
+    /// An edge that hands its messages to `inbox`, without TLS.
     pub fn new(inbox: Arc<dyn Inbox>, settings: Settings, metrics: Arc<Metrics>) -> Arc<Self> {
+        Self::with_keys(inbox, settings, metrics, Keys::default())
+    }
+
+    /// An edge that hands its messages to `inbox`.
+    pub fn with_keys(
+        inbox: Arc<dyn Inbox>,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        keys: Keys,
+    ) -> Arc<Self> {
         let prefixes = (settings.ipv4_prefix, settings.ipv6_prefix);
         Arc::new(Self {
             gate: Gate::new(
@@ -107,12 +129,21 @@ impl Edge {
             ids: AtomicU64::new(0),
             inbox,
             settings,
+            keys,
         })
     }
 
     /// A number for a new session.
     pub(super) fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Tries to log a client in.
+    pub(super) async fn verify(&self, client: IpAddr, credentials: Credentials) -> Verdict {
+        match &self.keys.users {
+            Some(users) => users.verify(client, credentials).await,
+            None => Verdict::Busy,
+        }
     }
 
     /// Serves one listener until told to stop; returns when its last session is gone. Several listeners may
@@ -189,7 +220,7 @@ impl Edge {
         let shutdown = shutdown.clone();
         let task = async move {
             tracing::debug!("session opened");
-            converse(stream, session, &place.edge, &shutdown).await;
+            carry(stream, session, &place.edge, &shutdown).await;
             tracing::debug!("session closed");
         };
         sessions.spawn(task.instrument(span));
