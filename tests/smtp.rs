@@ -14,9 +14,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+mod daemon;
 mod lifecycle;
 mod limits;
 mod messages;
+mod renewal;
 mod tls;
 
 /// Far more than anything here takes; a test that waits longer fails instead of hanging.

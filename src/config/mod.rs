@@ -147,5 +147,8 @@ mod environment_tests;
 #[path = "place_tests.rs"]
 mod place_tests;
 #[cfg(test)]
+#[path = "secure_tests.rs"]
+mod secure_tests;
+#[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -1,17 +1,15 @@
 //! TLS over real sockets, with certificates made for each test and a client of its own: STARTTLS, TLS from the
-//! first octet, renewal, clients' certificates, and logging in.
+//! first octet, clients' certificates, and logging in.
 
 use super::*;
 use arfd::clock::SystemClock;
 use arfd::smtp::{
-    AuthSettings, Door, Keys, PasswordHash, Renewal, Tls, TlsFiles, TlsMode, User, Users,
-    hash_password,
+    AuthSettings, Door, Keys, PasswordHash, Tls, TlsFiles, TlsMode, User, Users, hash_password,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use tempfile::TempDir;
 use tokio_rustls::TlsConnector;
@@ -21,9 +19,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 
 /// A certificate and its key, in PEM form.
-struct Pair {
-    certificate: String,
-    key: String,
+pub struct Pair {
+    pub certificate: String,
+    pub key: String,
 }
 
 impl Pair {
@@ -31,14 +29,14 @@ impl Pair {
         CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()
     }
 
-    fn put(&self, folder: &Path) {
+    pub fn put(&self, folder: &Path) {
         fs::create_dir_all(folder).unwrap();
         fs::write(folder.join("certificate.pem"), &self.certificate).unwrap();
         fs::write(folder.join("key.pem"), &self.key).unwrap();
     }
 }
 
-fn self_signed(name: &str) -> Pair {
+pub fn self_signed(name: &str) -> Pair {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     Pair {
         certificate: made.cert.pem(),
@@ -47,7 +45,7 @@ fn self_signed(name: &str) -> Pair {
 }
 
 /// An authority and a certificate that it vouches for.
-fn vouched_for(name: &str) -> (String, Pair) {
+pub fn vouched_for(name: &str) -> (String, Pair) {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -63,13 +61,13 @@ fn vouched_for(name: &str) -> (String, Pair) {
 }
 
 /// An edge with a certificate in a folder of its own.
-struct Secured {
-    served: Served,
-    tls: Arc<Tls>,
-    folder: TempDir,
+pub struct Secured {
+    pub served: Served,
+    pub tls: Arc<Tls>,
+    pub folder: TempDir,
 }
 
-fn files(folder: &Path) -> TlsFiles {
+pub fn files(folder: &Path) -> TlsFiles {
     TlsFiles {
         certificate: folder.join("certificate.pem"),
         key: folder.join("key.pem"),
@@ -79,11 +77,11 @@ fn files(folder: &Path) -> TlsFiles {
 }
 
 impl Secured {
-    async fn at(mode: TlsMode, ours: &Pair) -> Self {
+    pub async fn at(mode: TlsMode, ours: &Pair) -> Self {
         Self::with(mode, ours, |_| ()).await
     }
 
-    async fn with(mode: TlsMode, ours: &Pair, change: impl FnOnce(&mut TlsFiles)) -> Self {
+    pub async fn with(mode: TlsMode, ours: &Pair, change: impl FnOnce(&mut TlsFiles)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         ours.put(folder.path());
         let mut files = files(folder.path());
@@ -124,12 +122,15 @@ impl Secured {
     }
 
     /// A connection that is under TLS at once.
-    async fn connect(&self, client: ClientConfig) -> std::io::Result<Client<TlsStream<TcpStream>>> {
+    pub async fn connect(
+        &self,
+        client: ClientConfig,
+    ) -> std::io::Result<Client<TlsStream<TcpStream>>> {
         let stream = TcpStream::connect(self.served.address).await.unwrap();
         under_tls(stream, client).await
     }
 
-    async fn greeted(&self, client: ClientConfig) -> Client<TlsStream<TcpStream>> {
+    pub async fn greeted(&self, client: ClientConfig) -> Client<TlsStream<TcpStream>> {
         let mut client = self.connect(client).await.unwrap();
         assert_eq!(client.line().await, "220 localhost ESMTP");
         client
@@ -141,7 +142,7 @@ impl Secured {
     }
 }
 
-async fn under_tls(
+pub async fn under_tls(
     stream: TcpStream,
     client: ClientConfig,
 ) -> std::io::Result<Client<TlsStream<TcpStream>>> {
@@ -152,11 +153,11 @@ async fn under_tls(
 }
 
 /// A client that trusts this certificate.
-fn trusting(ours: &Pair) -> ClientConfig {
+pub fn trusting(ours: &Pair) -> ClientConfig {
     speaking(ours, &[&version::TLS12, &version::TLS13], None)
 }
 
-fn speaking(
+pub fn speaking(
     ours: &Pair,
     versions: &[&'static SupportedProtocolVersion],
     own: Option<&Pair>,
@@ -178,7 +179,7 @@ fn speaking(
 }
 
 /// Sends one message and gives what the desk was told of the session.
-async fn secured_message(
+pub async fn secured_message(
     secured: &Secured,
     client: &mut Client<TlsStream<TcpStream>>,
 ) -> arfd::smtp::Security {
@@ -282,79 +283,6 @@ async fn handshakes_that_fail_end_their_session_only() {
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_for_new_sessions() {
-    let (old, new) = (self_signed("mx.test"), self_signed("mx.test"));
-    let secured = Secured::at(TlsMode::Implicit, &old).await;
-    let mut before = secured.greeted(trusting(&old)).await;
-    assert_eq!(secured.tls.renew(false), Renewal::Unchanged);
-    new.put(secured.folder.path());
-    assert_eq!(secured.tls.renew(false), Renewal::Loaded);
-    assert_eq!(secured.tls.renew(false), Renewal::Unchanged);
-    assert!(secured.connect(trusting(&old)).await.is_err());
-    let mut after = secured.greeted(trusting(&new)).await;
-    for client in [&mut before, &mut after] {
-        assert!(secured_message(&secured, client).await.tls);
-    }
-}
-
-#[tokio::test]
-async fn what_cannot_be_used_leaves_the_old_certificate() {
-    let (old, new) = (self_signed("mx.test"), self_signed("mx.test"));
-    let secured = Secured::at(TlsMode::Implicit, &old).await;
-    let reloads = |outcome: &str| {
-        let reloads = &secured.served.metrics.tls_reloads;
-        reloads.with_label_values(&[outcome]).get()
-    };
-    let certificate = secured.folder.path().join("certificate.pem");
-    // Half written, not there, and another's.
-    let half = &new.certificate[..new.certificate.len() / 2];
-    for text in [Some(half), None, Some(new.certificate.as_str())] {
-        match text {
-            Some(text) => fs::write(&certificate, text).unwrap(),
-            None => fs::remove_file(&certificate).unwrap(),
-        }
-        assert_eq!(secured.tls.renew(false), Renewal::Failed);
-        // The same trouble is told once.
-        assert_eq!(secured.tls.renew(false), Renewal::Unchanged);
-        secured.greeted(trusting(&old)).await;
-    }
-    assert_eq!((reloads("loaded"), reloads("failed")), (0, 3));
-    new.put(secured.folder.path());
-    assert_eq!(secured.tls.renew(false), Renewal::Loaded);
-    secured.greeted(trusting(&new)).await;
-    assert_eq!((reloads("loaded"), reloads("failed")), (1, 3));
-}
-
-/// As certbot and Kubernetes renew: the paths stay, what they lead to is switched.
-#[tokio::test]
-async fn a_switched_link_is_noticed_unasked() {
-    let (old, new) = (self_signed("mx.test"), self_signed("mx.test"));
-    let secured = Secured::with(TlsMode::Implicit, &old, |files| {
-        let folder = files.key.parent().unwrap().to_owned();
-        old.put(&folder.join("1"));
-        symlink("1", folder.join("live")).unwrap();
-        files.certificate = folder.join("live/certificate.pem");
-        files.key = folder.join("live/key.pem");
-    })
-    .await;
-    let stop = CancellationToken::new();
-    let watch =
-        tokio::spawn(Arc::clone(&secured.tls).watch(Duration::from_millis(5), stop.clone()));
-    secured.greeted(trusting(&old)).await;
-    new.put(&secured.folder.path().join("2"));
-    symlink("2", secured.folder.path().join("next")).unwrap();
-    fs::rename(
-        secured.folder.path().join("next"),
-        secured.folder.path().join("live"),
-    )
-    .unwrap();
-    let noticed = async { while secured.connect(trusting(&new)).await.is_err() {} };
-    timeout(PATIENCE, noticed).await.unwrap();
-    stop.cancel();
-    timeout(PATIENCE, watch).await.unwrap().unwrap();
-}
-
-#[tokio::test]
 async fn clients_certificates() {
     let ours = self_signed("mx.test");
     let (authority, vouched) = vouched_for("Filter.Example.net");
@@ -439,76 +367,4 @@ async fn a_login_under_tls() {
             ("", ""),
         ])
         .await;
-}
-
-#[test]
-fn files_that_cannot_be_used() {
-    let ours = self_signed("mx.test");
-    let folder = tempfile::tempdir().unwrap();
-    let files = TlsFiles {
-        client_ca: Some(folder.path().join("ca.pem")),
-        ..files(folder.path())
-    };
-    let other = self_signed("mx.test");
-    let broken = ours.key.replace("-----END", "-----FIN");
-    for (name, text, key, said) in [
-        ("certificate.pem", None, "certificate_file", "No such file"),
-        (
-            "certificate.pem",
-            Some(""),
-            "certificate_file",
-            "there is none in it",
-        ),
-        (
-            "certificate.pem",
-            Some(ours.key.as_str()),
-            "certificate_file",
-            "a certificate in PEM",
-        ),
-        (
-            "certificate.pem",
-            Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
-            "certificate_file",
-            "cannot be used",
-        ),
-        (
-            "key.pem",
-            Some(ours.certificate.as_str()),
-            "key_file",
-            "a private key without password",
-        ),
-        (
-            "key.pem",
-            Some(broken.as_str()),
-            "key_file",
-            "the end of it is missing",
-        ),
-        (
-            "key.pem",
-            Some(other.key.as_str()),
-            "key_file",
-            "is not the key of",
-        ),
-        ("ca.pem", None, "client_ca_file", "No such file"),
-        ("ca.pem", Some("x"), "client_ca_file", "there is none in it"),
-    ] {
-        ours.put(folder.path());
-        fs::write(folder.path().join("ca.pem"), &ours.certificate).unwrap();
-        Tls::check(&files).unwrap();
-        match text {
-            Some(text) => fs::write(folder.path().join(name), text).unwrap(),
-            None => fs::remove_file(folder.path().join(name)).unwrap(),
-        }
-        let error = Tls::check(&files).unwrap_err();
-        let message = error.to_string();
-        assert_eq!(error.key(), key, "{message}");
-        assert!(
-            message.contains(said) && message.contains(name),
-            "{message}"
-        );
-        // Not a word of the key.
-        for line in ours.key.lines().filter(|line| line.len() > 20) {
-            assert!(!message.contains(line), "{message}");
-        }
-    }
 }

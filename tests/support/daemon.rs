@@ -73,6 +73,8 @@ pub struct Place {
     pub store_timeout: &'static str,
     /// The lock API; without it orders are only observed.
     pub filter: Option<String>,
+    /// What else stands in the configuration.
+    pub more: String,
 }
 
 impl Place {
@@ -84,6 +86,7 @@ impl Place {
             store,
             store_timeout: "30s",
             filter: None,
+            more: String::new(),
         }
     }
 
@@ -127,8 +130,8 @@ impl Place {
              [[feeds]]\nname = \"filter\"\nnetworks = [\"127.0.0.0/8\"]\nrecipients = [\"{FILTER}\"]\n\
              [[rules]]\nname = \"test\"\nwindow = \"24h\"\nmin_weight = {THRESHOLD}\nmin_messages = {THRESHOLD}\n\
              [outbox]\nlease = \"3s\"\nfirst_retry = \"50ms\"\nmax_retry = \"500ms\"\npoll = \"100ms\"\n\
-             breaker_pause = \"200ms\"\n{lock}",
-            self.store, self.store_timeout
+             breaker_pause = \"200ms\"\n{lock}{}",
+            self.store, self.store_timeout, self.more
         );
         self.write("arfd.toml", text)
     }
@@ -206,8 +209,17 @@ impl Daemon {
 
     /// Sends SIGTERM, without waiting.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends SIGHUP, without waiting.
+    pub fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    fn signal(&self, name: &str) {
         let done = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {}", self.child.id())])
+            .args(["-c", &format!("kill -{name} {}", self.child.id())])
             .status();
         assert!(done.unwrap().success());
     }

@@ -5,7 +5,7 @@ use super::client::Clients;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use std::fs::File;
@@ -18,6 +18,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Octets read of a file; a chain has some thousands.
 const MOST: u64 = 1024 * 1024;
+/// Sessions that clients may resume.
+const RESUMABLE: usize = 256;
 
 /// Where certificate and key are, in PEM form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,9 +182,9 @@ impl TlsFiles {
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-        // Nothing is resumed: a session would outlive the certificates and authorities it was made under.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
+        // Of its own, so that nothing is resumed that began under other certificates or authorities.
+        config.session_storage = ServerSessionMemoryCache::new(RESUMABLE);
+        config.send_tls13_tickets = 1;
         Ok(Loaded {
             config: Arc::new(config),
             clients,
