@@ -8,6 +8,7 @@ mod hash_password;
 mod ingest;
 mod list;
 mod parse;
+mod pause;
 mod serve;
 mod show;
 
@@ -65,6 +66,12 @@ enum Command {
     Show(show::Show),
     /// Close an identity's incident, so that it is assessed anew.
     Close(close::Close),
+    /// Pause all locks.
+    Pause(pause::Pause),
+    /// Let locks go out again.
+    Resume(pause::Resume),
+    /// Let the locks of held incidents go out.
+    Approve(pause::Approve),
     /// Make the hash of a password, for smtp.users.
     HashPassword(hash_password::HashPassword),
     /// Check and show the configuration.
@@ -101,6 +108,9 @@ pub fn main() -> ExitCode {
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
         Command::Close(close) => close.run(),
+        Command::Pause(pause) => pause.run(),
+        Command::Resume(resume) => resume.run(),
+        Command::Approve(approve) => approve.run(),
         Command::HashPassword(hash) => hash.run(),
         Command::Config(config) => config.run(),
     };

@@ -5,6 +5,7 @@
 mod check;
 mod environment;
 mod place;
+mod restraint;
 mod secure;
 mod settings;
 mod target;
@@ -12,6 +13,7 @@ mod translate;
 mod values;
 
 pub use check::{Problem, check};
+pub use restraint::Restraint;
 pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};
 pub use settings::*;
 pub use target::check_target;
