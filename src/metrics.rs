@@ -75,6 +75,11 @@ metrics! {
     smtp_refusals: IntCounterVec("arfd_smtp_refusals_total", "Commands, messages and sessions refused at SMTP, by reason.", labels ["reason"]);
     smtp_messages: IntCounterVec("arfd_smtp_messages_total", "Messages received in full, by the reply they got: accepted, deferred or rejected.", labels ["reply"]);
     smtp_bytes: IntCounter("arfd_smtp_bytes_total", "Octets of message text received.");
+    tls_sessions: IntCounterVec("arfd_tls_sessions_total", "TLS handshakes done, by version and cipher suite.", labels ["version", "cipher"]);
+    tls_failures: IntCounterVec("arfd_tls_handshake_failures_total", "TLS handshakes that failed, by reason.", labels ["reason"]);
+    tls_certificate_expires: IntGauge("arfd_tls_certificate_expires_seconds", "When the certificate in use expires, in seconds since 1970; 0 without one.");
+    tls_reloads: IntCounterVec("arfd_tls_reloads_total", "Times that changed certificate files were taken up, by outcome: loaded, or failed and the old one kept.", labels ["outcome"]);
+    auth: IntCounterVec("arfd_smtp_auth_total", "Logins at SMTP, by outcome: granted, denied, throttled or busy.", labels ["outcome"]);
     reports: IntCounterVec("arfd_reports_total", "Messages filed, by feed (or 'unproven'), feedback type and format. Repeats of the very same report are not in it.", labels ["feed", "feedback_type", "format"]);
     repeated: IntCounter("arfd_repeated_reports_total", "Retransmissions of a report that was already filed.");
     defects: IntCounterVec("arfd_report_defects_total", "Departures from the standard seen in reports, by code.", labels ["defect"]);

@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pulse", &[]),
     ("domain", &[]),
     ("formats", &["domain"]),
-    ("config", &["domain", "lock"]),
+    ("config", &["domain", "lock", "smtp"]),
     ("lock", &["domain", "clock", "metrics"]),
     ("store", &["domain"]),
     ("smtp", &["clock", "metrics", "pulse"]),
@@ -35,7 +35,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "clock", "config", "domain", "formats", "intake", "lock", "metrics", "store",
+            "app", "clock", "config", "domain", "formats", "intake", "lock", "metrics", "smtp",
+            "store",
         ],
     ),
 ];

@@ -2,7 +2,7 @@
 //! that does as the test says.
 
 use arfd::metrics::Metrics;
-use arfd::smtp::{Door, Edge, Envelope, Inbox, Listener, Receipt, Settings};
+use arfd::smtp::{Door, Edge, Envelope, Inbox, Keys, Listener, Receipt, Settings};
 use async_trait::async_trait;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -14,10 +14,13 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+mod daemon;
 mod doors;
 mod lifecycle;
 mod limits;
 mod messages;
+mod renewal;
+mod tls;
 
 /// Far more than anything here takes; a test that waits longer fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,15 +76,29 @@ impl Served {
     }
 
     async fn by(address: &str, door: Door, settings: Settings) -> Self {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        Self::with(address, settings, door, Keys::default(), metrics).await
+    }
+
+    async fn secured(door: Door, keys: Keys, metrics: Arc<Metrics>) -> Self {
+        Self::with("127.0.0.1:0", Settings::default(), door, keys, metrics).await
+    }
+
+    async fn with(
+        address: &str,
+        settings: Settings,
+        door: Door,
+        keys: Keys,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let desk = Arc::new(Desk {
             taken: Mutex::default(),
             begun: Semaphore::new(0),
             leave: Semaphore::new(0),
         });
-        let metrics = Arc::new(Metrics::new().unwrap());
         let shutdown = CancellationToken::new();
-        let edge = Edge::new(desk.clone(), settings, metrics.clone());
+        let edge = Edge::with_keys(desk.clone(), settings, metrics.clone(), keys);
         Self {
             address: listener.local_addr().unwrap(),
             desk,
@@ -136,7 +153,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     fn over(stream: S) -> Self {
         Self(BufReader::new(stream))
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     async fn send(&mut self, octets: &[u8]) {
         let sent = timeout(PATIENCE, self.0.get_mut().write_all(octets)).await;
         sent.unwrap().unwrap();

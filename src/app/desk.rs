@@ -4,6 +4,7 @@ use crate::domain::feed::{Arrival, Certificate, Security};
 use crate::intake::Intake;
 use crate::smtp::{self, Envelope, Inbox, Receipt};
 use async_trait::async_trait;
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 /// The inbox of the abuse desk.
@@ -13,6 +14,8 @@ pub struct Desk {
     pub intake: Intake,
     /// The abuse addresses.
     pub recipients: Vec<String>,
+    /// Those whose mail must come under TLS, in lower case.
+    pub tls_recipients: HashSet<String>,
 }
 
 #[async_trait]
@@ -26,6 +29,11 @@ impl Inbox for Desk {
         self.recipients
             .iter()
             .any(|r| r.eq_ignore_ascii_case(recipient))
+    }
+
+    fn wants_tls(&self, recipient: &str) -> bool {
+        self.tls_recipients
+            .contains(&recipient.to_ascii_lowercase())
     }
 
     async fn deliver(&self, envelope: Envelope, message: Vec<u8>) -> Receipt {

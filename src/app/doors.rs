@@ -32,8 +32,11 @@ pub fn open(settings: &Settings) -> Result<Vec<Open>, StartError> {
         name: Door::default().name,
         address: settings.smtp.listen.clone(),
         protocol: Protocol::Smtp,
-        tls: Tls::Off,
-        auth: false,
+        tls: match settings.smtp.tls.files() {
+            Some(_) => Tls::Starttls,
+            None => Tls::Off,
+        },
+        auth: !settings.smtp.users.is_empty(),
         proxy: Vec::new(),
         mode: None,
         group: None,

@@ -17,7 +17,7 @@ use crate::lock::spamexperts;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
-use crate::smtp::Edge;
+use crate::smtp::{self, Edge};
 use crate::store::{Store, StoreError};
 use desk::Desk;
 use std::net::SocketAddr;
@@ -62,6 +62,12 @@ pub enum StartError {
     /// The target cannot be set up.
     #[error("lock.spamexperts")]
     Target(#[from] spamexperts::SetupError),
+    /// The certificate or its key cannot be used.
+    #[error("smtp.tls.{}: {_0}", .0.key())]
+    Tls(smtp::TlsError),
+    /// A user's hash cannot be used.
+    #[error("smtp.users: password_hash {0}")]
+    Hash(smtp::HashError),
     /// A pattern is not a regular expression.
     #[error("identification.headers")]
     Pattern(#[from] regex::Error),
@@ -71,6 +77,18 @@ pub enum StartError {
     /// The metrics could not be set up.
     #[error("metrics")]
     Metrics(#[from] prometheus::Error),
+}
+
+impl From<smtp::TlsError> for StartError {
+    fn from(error: smtp::TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
+impl From<smtp::HashError> for StartError {
+    fn from(error: smtp::HashError) -> Self {
+        Self::Hash(error)
+    }
 }
 
 /// A daemon that runs.
@@ -88,6 +106,7 @@ pub struct Daemon {
     pub metrics: Arc<Metrics>,
     /// Cancelled when a part ended that nobody stopped: the daemon is of no use any more.
     pub failed: CancellationToken,
+    tls: Option<Arc<smtp::Tls>>,
     ready: Arc<AtomicBool>,
     stop_smtp: CancellationToken,
     stop_outbox: CancellationToken,
@@ -111,6 +130,7 @@ impl Daemon {
         let policy = wire::policy(settings, store.as_ref(), clock.now()).await;
         let policy = policy.map_err(StartError::Unreadable)?;
         let targets = wire::targets(settings, &metrics, &clock)?;
+        let keys = wire::keys(settings, &metrics, &clock)?;
         let doors = doors::open(settings)?;
         let (http_listener, http_address) = listen("http.listen", settings.http.listen).await?;
         let ready = Arc::new(AtomicBool::new(false));
@@ -130,6 +150,7 @@ impl Daemon {
         let desk = Desk {
             intake: Intake::new(judge, handle, Arc::clone(&clock)),
             recipients: settings.smtp.recipients.clone(),
+            tls_recipients: settings.to_tls_recipients(),
         };
         let outbox = Arc::new(Outbox::new(
             Arc::clone(&store),
@@ -172,10 +193,16 @@ impl Daemon {
             }
         };
         let http_task = watched("http", http, (&stop_http, &failed));
-        let edge = Edge::new(
+        let tls = keys.tls.clone();
+        if let Some(tls) = &tls {
+            let every = settings.smtp.tls.reload_interval.0;
+            tokio::spawn(Arc::clone(tls).watch(every, stop_smtp.clone()));
+        }
+        let edge = Edge::with_keys(
             Arc::new(desk),
             wire::smtp_settings(settings),
             Arc::clone(&metrics),
+            keys,
         );
         pulses.push(edge.pulse().clone());
         let mut addresses = Vec::with_capacity(doors.len());
@@ -203,6 +230,7 @@ impl Daemon {
             store,
             metrics,
             failed,
+            tls,
             ready,
             stop_smtp,
             stop_outbox,
@@ -218,6 +246,16 @@ impl Daemon {
     /// Calls `feed` every so often, as long as the writer and the listeners' loops go round. Ends never.
     pub fn watchdog<F: Fn()>(&self, every: Duration, feed: F) -> impl Future<Output = ()> + use<F> {
         watchdog::watch(self.pulses.clone(), every, feed)
+    }
+
+    /// Takes up what may change while the daemon runs: the certificate and its key. No session is touched.
+    pub async fn reload(&self) {
+        match &self.tls {
+            Some(tls) => {
+                tls.renew_aside(true).await;
+            }
+            None => tracing::info!("nothing to reload: there is no certificate"),
+        }
     }
 
     /// Drains and stops: nothing that was acknowledged is lost, nothing in flight is cut.

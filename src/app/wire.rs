@@ -2,7 +2,7 @@
 
 use super::StartError;
 use crate::clock::Clock;
-use crate::config::{Settings, Target};
+use crate::config::{Settings, SmtpUser, Target};
 use crate::domain::filing::Policy;
 use crate::domain::lock::{Backoff, OrderState, SPAMEXPERTS};
 use crate::domain::restraint::Restraint;
@@ -13,7 +13,7 @@ use crate::lock::LockTarget;
 use crate::lock::spamexperts::{self, SpamExperts};
 use crate::metrics::Metrics;
 use crate::outbox;
-use crate::smtp;
+use crate::smtp::{self, AuthSettings, HashError, PasswordHash, Tls, User, Users};
 use crate::store::{self, Known, Store, StoreError, StoreOptions};
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
@@ -201,6 +201,43 @@ pub fn writer_settings(settings: &Settings) -> WriterSettings {
         max_queue: s.max_queue,
         timeout: s.timeout.0,
     }
+}
+
+/// The certificate and the users of the SMTP edge.
+///
+/// # Errors
+/// When the files cannot be used, or a hash.
+pub fn keys(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
+) -> Result<smtp::Keys, StartError> {
+    let s = &settings.smtp;
+    let tls = match s.tls.files() {
+        None => None,
+        Some(files) => Some(Tls::load(
+            files,
+            s.tls.handshake_timeout.0,
+            Arc::clone(clock),
+            Arc::clone(metrics),
+        )?),
+    };
+    let user = |user: &SmtpUser| {
+        let hash = PasswordHash::parse(user.password_hash.expose())?;
+        let name = user.name.clone();
+        Ok(User { name, hash })
+    };
+    let users: Result<Vec<User>, HashError> = s.users.iter().map(user).collect();
+    let limits = AuthSettings {
+        max_failures: s.auth.max_failures,
+        max_failures_per_client: s.auth.max_failures_per_client,
+        failure_window: s.auth.failure_window.0,
+        failure_delay: s.auth.failure_delay.0,
+        concurrency: s.auth.concurrency,
+        ..AuthSettings::default()
+    };
+    let users = Users::new(users?, limits, Arc::clone(clock), Arc::clone(metrics));
+    Ok(smtp::Keys { tls, users })
 }
 
 /// What the SMTP edge allows.

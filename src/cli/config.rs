@@ -32,6 +32,9 @@ impl Config {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let Self::Check(check) = self;
         let settings = check.file.load()?;
+        for warning in crate::config::warnings(&settings) {
+            eprintln!("arfd: warning: {warning}");
+        }
         if check.quiet {
             return Ok(ExitCode::SUCCESS);
         }

@@ -4,6 +4,7 @@
 mod close;
 mod config;
 pub mod demo;
+mod hash_password;
 mod ingest;
 mod list;
 mod parse;
@@ -71,6 +72,8 @@ enum Command {
     Resume(pause::Resume),
     /// Let the locks of held incidents go out.
     Approve(pause::Approve),
+    /// Make the hash of a password, for smtp.users.
+    HashPassword(hash_password::HashPassword),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Pause(pause) => pause.run(),
         Command::Resume(resume) => resume.run(),
         Command::Approve(approve) => approve.run(),
+        Command::HashPassword(hash) => hash.run(),
         Command::Config(config) => config.run(),
     };
     result.unwrap_or_else(|error| {
@@ -130,7 +134,12 @@ fn code_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<StartError>() {
         Some(StartError::Listen { .. } | StartError::Store { .. }) => UNAVAILABLE,
         Some(StartError::NoStore(_)) => NO_INPUT,
-        Some(StartError::Target(_) | StartError::Pattern(_)) => BAD_CONFIG,
+        Some(
+            StartError::Target(_)
+            | StartError::Pattern(_)
+            | StartError::Tls(_)
+            | StartError::Hash(_),
+        ) => BAD_CONFIG,
         _ => 1,
     }
 }

@@ -17,7 +17,7 @@ const CALLS: u32 = 4;
 
 /// Run the daemon in the foreground. SIGTERM or SIGINT drains and stops it: no new mail, what was taken is
 /// filed, lock orders in flight are settled. A second signal ends it at once; nothing that was acknowledged
-/// is lost either way.
+/// is lost either way. SIGHUP takes up a renewed certificate (smtp.tls).
 ///
 /// Without a configuration: SQLite under ./var, SMTP on 127.0.0.1:2525, HTTP on 127.0.0.1:8025, and lock
 /// orders are recorded but not sent.
@@ -37,8 +37,12 @@ impl Serve {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let settings = self.file.load()?;
         super::start_logging(&settings)?;
+        for warning in crate::config::warnings(&settings) {
+            tracing::warn!("{warning}");
+        }
         super::runtime()?.block_on(async {
             let mut signals = Signals::new().context("signal handlers")?;
+            let mut hang_up = signal(SignalKind::hangup()).context("signal handlers")?;
             let daemon = Daemon::start(&settings, Arc::new(SystemClock::default())).await?;
             tracing::info!(
                 smtp = %daemon.smtp,
@@ -55,12 +59,15 @@ impl Serve {
                 let feed = || tell_manager(&[NotifyState::Watchdog]);
                 AbortOnDropHandle::new(tokio::spawn(daemon.watchdog(within / CALLS, feed)))
             });
-            let code = tokio::select! {
-                name = signals.next() => {
-                    tracing::info!(signal = name, "draining");
-                    ExitCode::SUCCESS
+            let code = loop {
+                tokio::select! {
+                    name = signals.next() => {
+                        tracing::info!(signal = name, "draining");
+                        break ExitCode::SUCCESS;
+                    }
+                    _ = hang_up.recv() => daemon.reload().await,
+                    () = daemon.failed.cancelled() => break ExitCode::from(super::BROKEN),
                 }
-                () = daemon.failed.cancelled() => ExitCode::from(super::BROKEN),
             };
             tell_manager(&[NotifyState::Stopping]);
             tokio::select! {

@@ -1,7 +1,7 @@
 //! Whether settings make sense. All problems are reported at once, each with its key.
 
 use super::settings::{Settings, Target};
-use super::{place, restraint};
+use super::{place, restraint, secure};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::threshold::MOST_COMPLAINTS;
 use ipnet::IpNet;
@@ -72,6 +72,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     log(settings, &mut problems);
     smtp(settings, &mut problems);
     http(settings, &mut problems);
+    secure::check(settings, &mut problems);
     store(settings, &mut problems);
     identification(settings, &mut problems);
     feeds(settings, &mut problems);

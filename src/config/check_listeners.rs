@@ -46,6 +46,11 @@ pub(super) fn listeners(settings: &Settings, problems: &mut Problems) {
             format!("{key}.address"),
             format!("{address} is used twice"),
         );
+        problems.demand(
+            listener.tls == Tls::Off || smtp.tls.files().is_some(),
+            format!("{key}.tls"),
+            "needs smtp.tls.certificate_file and key_file",
+        );
         one(listener, &key, problems);
     }
 }

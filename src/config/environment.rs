@@ -22,7 +22,13 @@ const WORD_LISTS: [&str; 4] = [
 /// Lists of patterns, in which commas mean themselves: the variable holds one.
 const PATTERN_LISTS: [&str; 1] = ["lock.spamexperts.refusals"];
 /// Lists of tables, which only a file can hold.
-const FILE_ONLY: [&str; 4] = ["feeds", "rules", "identification.headers", "smtp.listeners"];
+const FILE_ONLY: [&str; 5] = [
+    "feeds",
+    "rules",
+    "identification.headers",
+    "smtp.listeners",
+    "smtp.users",
+];
 
 /// One setting that the environment gives.
 #[derive(Clone)]

@@ -7,6 +7,7 @@ use super::*;
 fn listeners_are_read() {
     let settings = with(
         "[smtp]\nlisten = \"off\"\nrecipients = [\"a@b.example\"]\nrate_exempt = [\"192.0.2.0/24\"]\n\
+         [smtp.tls]\ncertificate_file = \"/c.pem\"\nkey_file = \"/k.pem\"\n\
          [[smtp.listeners]]\nname = \"mx\"\naddress = \"[::]:25\"\n\
          [[smtp.listeners]]\nname = \"proxied\"\naddress = \"192.0.2.25:2500\"\nproxy = [\"192.0.2.0/28\"]\n\
          [[smtp.listeners]]\nname = \"submission\"\naddress = \"systemd:sub\"\ntls = \"implicit\"\nauth = true\n\
@@ -82,6 +83,10 @@ fn senseless_listeners_are_named_with_their_keys() {
         (
             "address = \"127.0.0.1:26\"\ntls = \"maybe\"\n",
             "[[smtp.listeners]] tls: unknown value",
+        ),
+        (
+            "address = \"127.0.0.1:26\"\ntls = \"implicit\"\n",
+            "smtp.listeners[0].tls: needs smtp.tls.certificate_file",
         ),
         (
             "address = \"unix:/x\"\ntls = \"starttls\"\n",

@@ -8,6 +8,7 @@ mod environment;
 mod listeners;
 mod place;
 mod restraint;
+mod secure;
 mod settings;
 mod target;
 mod translate;
@@ -16,6 +17,7 @@ mod values;
 pub use check::{Problem, check};
 pub use listeners::{Address, Listener, Mode, Protocol, Tls};
 pub use restraint::Restraint;
+pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};
 pub use settings::*;
 pub use target::check_target;
 pub use values::{MASK, Secret, SecretUrl, Size, Span};
@@ -116,6 +118,7 @@ pub fn load_with(
     problems.extend(check(&settings));
     if need == Need::Everything {
         problems.extend(check_target(&settings));
+        problems.extend(secure::check_files(&settings));
     }
     if problems.is_empty() {
         return Ok(settings);
@@ -151,6 +154,9 @@ mod listeners_tests;
 #[cfg(test)]
 #[path = "place_tests.rs"]
 mod place_tests;
+#[cfg(test)]
+#[path = "secure_tests.rs"]
+mod secure_tests;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

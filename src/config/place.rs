@@ -184,6 +184,14 @@ fn known_keys() -> BTreeSet<String> {
     all.http.token_file = Some("x".into());
     all.lock.spamexperts.password_file = Some("x".into());
     all.lock.spamexperts.ca_file = Some("x".into());
+    for file in [
+        &mut all.smtp.tls.certificate_file,
+        &mut all.smtp.tls.key_file,
+        &mut all.smtp.tls.client_ca_file,
+    ] {
+        *file = Some("x".into());
+    }
+    all.smtp.users = vec![super::secure::example_user()];
     all.identification.headers = vec![Header {
         name: "x".into(),
         capture: Some("x".into()),
@@ -203,6 +211,7 @@ fn known_keys() -> BTreeSet<String> {
         networks: Vec::new(),
         recipients: Vec::new(),
         demand: super::Demand::All,
+        tls: false,
         trust_enclosed_user: false,
         weight: 1,
         weights: Default::default(),

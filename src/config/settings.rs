@@ -4,6 +4,7 @@
 
 use super::listeners::{Address, Listener};
 use super::restraint::Restraint;
+use super::secure::{SmtpAuth, SmtpTls, SmtpUser};
 use super::values::{Secret, SecretUrl, Size, Span};
 use crate::domain::attribution::IdentificationMethod;
 use crate::lock::spamexperts;
@@ -148,6 +149,12 @@ pub struct Smtp {
     pub session_timeout: Span,
     /// How long messages in flight may take to finish when the daemon stops.
     pub drain_timeout: Span,
+    /// The certificate.
+    pub tls: SmtpTls,
+    /// Bounds on logging in.
+    pub auth: SmtpAuth,
+    /// Who may log in.
+    pub users: Vec<SmtpUser>,
 }
 
 impl Default for Smtp {
@@ -179,6 +186,9 @@ impl Default for Smtp {
             write_timeout: Span::secs(60),
             session_timeout: Span::secs(3600),
             drain_timeout: Span::secs(30),
+            tls: SmtpTls::default(),
+            auth: SmtpAuth::default(),
+            users: Vec::new(),
         }
     }
 }
@@ -298,6 +308,9 @@ pub struct Feed {
     /// Whether all proofs must hold or any.
     #[serde(default)]
     pub demand: Demand,
+    /// Whether it must have come under TLS, whatever else proves it.
+    #[serde(default)]
+    pub tls: bool,
     /// Whether the outgoing user may be taken from the enclosed message's own headers.
     #[serde(default)]
     pub trust_enclosed_user: bool,

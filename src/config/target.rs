@@ -4,7 +4,7 @@
 use super::check::{Problem, Problems};
 use super::settings::{Settings, Store, Target};
 use super::values::{Secret, SecretUrl};
-use super::{ConfigError, Need};
+use super::{ConfigError, Need, secure};
 use std::path::Path;
 
 /// What the configured target lacks; empty when orders can be sent. No value is repeated: people put
@@ -83,10 +83,13 @@ pub(super) fn read_secrets(
         );
         target.password = Secret::new(&read("lock.spamexperts.password_file", path)?);
     }
+    if need == Need::Everything {
+        secure::read_hashes(settings, &mut problems)?;
+    }
     Ok(problems.0)
 }
 
-fn read(key: &'static str, path: &Path) -> Result<String, ConfigError> {
+pub(super) fn read(key: &'static str, path: &Path) -> Result<String, ConfigError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
         Err(cause) => Err(ConfigError::SecretFile {

@@ -7,6 +7,7 @@ use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::Policy;
 use crate::domain::threshold::Rule;
 use regex::Regex;
+use std::collections::HashSet;
 
 impl Settings {
     /// The feeds as the domain knows them.
@@ -20,6 +21,7 @@ impl Settings {
             .into_iter()
             .flatten()
             .collect(),
+            tls: feed.tls,
             trust_enclosed_user: feed.trust_enclosed_user,
             demand: match feed.demand {
                 Demand::All => feed::Demand::All,
@@ -33,6 +35,17 @@ impl Settings {
                 .collect(),
         });
         feeds.collect()
+    }
+
+    /// Recipients, in lower case, whose mail must come under TLS: those of feeds that demand it, unless a feed
+    /// that does not has the same.
+    pub fn to_tls_recipients(&self) -> HashSet<String> {
+        let of = |tls: bool| {
+            let feeds = self.feeds.iter().filter(move |feed| feed.tls == tls);
+            feeds.flat_map(|feed| feed.recipients.iter().map(|r| r.to_ascii_lowercase()))
+        };
+        let others: HashSet<String> = of(false).collect();
+        of(true).filter(|r| !others.contains(r)).collect()
     }
 
     /// How identities are found.

@@ -26,7 +26,7 @@ pub struct Arrival {
 pub struct Security {
     /// Whether the message came under TLS.
     pub tls: bool,
-    /// The client's certificate, checked against the configured authorities.
+    /// The client's certificate. It holds the key; see the names for what an authority says.
     pub certificate: Option<Certificate>,
     /// The name it authenticated as (RFC 4954).
     pub login: Option<String>,
@@ -37,7 +37,8 @@ pub struct Security {
 pub struct Certificate {
     /// SHA-256 of its DER form, in lower-case hexadecimal digits.
     pub sha256: String,
-    /// The DNS names it was issued for (RFC 5280 section 4.2.1.6), in lower case.
+    /// The DNS names it was issued for (RFC 5280 section 4.2.1.6), in lower case. Empty unless a configured
+    /// authority vouches for it.
     pub names: Vec<String>,
 }
 
@@ -88,6 +89,8 @@ pub struct Feed {
     pub proofs: Vec<Proof>,
     /// How they combine.
     pub demand: Demand,
+    /// Whether the message must have come under TLS, whatever else proves it. Of itself it proves nothing.
+    pub tls: bool,
     /// Whether the outgoing user may be taken from the enclosed message's headers where the feedback part
     /// does not state it. Whoever wrote the message may have written them: right only for a loop that
     /// reports nothing but mail that passed the filter, which sets them itself.
@@ -102,6 +105,9 @@ pub struct Feed {
 impl Feed {
     /// Whether the arrival proves this feed.
     pub fn proven_by(&self, arrival: &Arrival) -> bool {
+        if self.tls && !arrival.security.tls {
+            return false;
+        }
         let mut proofs = self.proofs.iter();
         match self.demand {
             Demand::All => !self.proofs.is_empty() && proofs.all(|p| p.holds(arrival)),
@@ -149,6 +155,7 @@ mod tests {
                 Proof::Recipient(vec!["arf-secret@abuse.example".into()]),
             ],
             demand,
+            tls: false,
             trust_enclosed_user: false,
             weight: 1,
             weights: BTreeMap::from([
@@ -171,6 +178,31 @@ mod tests {
             let a = arrival(client, rcpt);
             assert_eq!(feed(Demand::All).proven_by(&a), all, "all {client} {rcpt}");
             assert_eq!(feed(Demand::Any).proven_by(&a), any, "any {client} {rcpt}");
+        }
+    }
+
+    #[test]
+    fn tls_is_a_condition_and_no_proof() {
+        for demand in [Demand::All, Demand::Any] {
+            let mut f = feed(demand);
+            f.tls = true;
+            for (client, tls, proven) in [
+                ("192.0.2.1", false, false),
+                ("192.0.2.1", true, true),
+                ("198.51.100.1", true, false),
+            ] {
+                let rcpt = match proven {
+                    true => "arf-secret@abuse.example",
+                    false => "abuse@abuse.example",
+                };
+                let mut a = arrival(client, rcpt);
+                a.security.tls = tls;
+                assert_eq!(f.proven_by(&a), proven, "{demand:?} {client} {tls}");
+                if proven {
+                    a.security.tls = false;
+                    assert!(!f.proven_by(&a), "{demand:?} without TLS");
+                }
+            }
         }
     }
 

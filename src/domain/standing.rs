@@ -112,6 +112,7 @@ mod tests {
             name: "f".into(),
             proofs: vec![Proof::Recipient(vec!["a@b".into()])],
             demand: Demand::All,
+            tls: false,
             trust_enclosed_user: false,
             weight: 1,
             weights: [(FeedbackType::Fraud, 0)].into(),
@@ -165,6 +166,7 @@ mod tests {
             demand: Demand::All,
             weight: 1,
             weights: Default::default(),
+            tls: false,
             trust_enclosed_user: false,
         };
         let nobody = Attribution::Unattributed {

@@ -172,6 +172,7 @@ mod tests {
                 name: "f".into(),
                 proofs: vec![Proof::Network(vec!["192.0.2.0/24".parse().unwrap()])],
                 demand: Demand::All,
+                tls: false,
                 trust_enclosed_user: false,
                 weight: 1,
                 weights: Default::default(),

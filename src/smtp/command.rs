@@ -33,6 +33,15 @@ pub enum Command<'a> {
     Help,
     /// QUIT.
     Quit,
+    /// STARTTLS (RFC 3207).
+    StartTls,
+    /// AUTH (RFC 4954).
+    Auth {
+        /// The mechanism.
+        mechanism: &'a str,
+        /// What the client says at once, in Base64.
+        initial: Option<&'a str>,
+    },
 }
 
 /// Reads a command line without its CRLF.
@@ -57,12 +66,12 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Reply> {
         "DATA" => alone(Command::Data),
         "RSET" => alone(Command::Rset),
         "QUIT" => alone(Command::Quit),
+        "STARTTLS" => alone(Command::StartTls),
+        "AUTH" => auth(rest),
         "NOOP" => Ok(Command::Noop),
         "VRFY" => Ok(Command::Vrfy),
         "HELP" => Ok(Command::Help),
-        "EXPN" | "STARTTLS" | "AUTH" | "BDAT" | "ETRN" | "TURN" | "SEND" | "SOML" | "SAML" => {
-            Err(reply::NOT_IMPLEMENTED)
-        }
+        "EXPN" | "BDAT" | "ETRN" | "TURN" | "SEND" | "SOML" | "SAML" => Err(reply::NOT_IMPLEMENTED),
         _ => Err(reply::UNKNOWN),
     }
 }
@@ -86,12 +95,40 @@ fn mail(rest: &str) -> Result<Command<'_>, Reply> {
             ("SIZE", Some(value)) => size = octets(value)?,
             ("BODY", Some(value)) if is_one_of(value, &["7BIT", "8BITMIME"]) => {}
             ("SIZE" | "BODY", _) => return Err(reply::BAD_ARGUMENTS),
+            // RFC 4954 section 5: whom the message is from, on the client's word. Of no use here.
+            ("AUTH", Some(value)) if is_xtext(value) => {}
+            ("AUTH", _) => return Err(reply::BAD_ARGUMENTS),
             // RFC 6531. Addresses in UTF-8 are also taken without it.
             ("SMTPUTF8", None) => {}
             _ => return Err(reply::UNKNOWN_PARAMETER),
         }
     }
     Ok(Command::Mail { sender, size })
+}
+
+fn auth(rest: &str) -> Result<Command<'_>, Reply> {
+    let mut words = rest.split_ascii_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some(mechanism), initial, None) => Ok(Command::Auth { mechanism, initial }),
+        _ => Err(reply::BAD_ARGUMENTS),
+    }
+}
+
+/// RFC 3461 section 4: printable, and what is not stands as `+` and two digits.
+fn is_xtext(value: &str) -> bool {
+    let digit = |octet: Option<u8>| matches!(octet, Some(b'0'..=b'9' | b'A'..=b'F'));
+    let mut octets = value.bytes();
+    while let Some(octet) = octets.next() {
+        let fine = match octet {
+            b'+' => digit(octets.next()) && digit(octets.next()),
+            b'!'..=b'~' => true,
+            _ => false,
+        };
+        if !fine {
+            return false;
+        }
+    }
+    !value.is_empty()
 }
 
 fn rcpt(rest: &str) -> Result<Command<'_>, Reply> {

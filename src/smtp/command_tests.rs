@@ -33,6 +33,16 @@ fn understood() {
             mail(r#""a > \" b"@c"#, 1),
         ),
         ("MAIL FROM:<dörte@b>", mail("dörte@b", 0)),
+        ("MAIL FROM:<a@b> AUTH=<>", mail("a@b", 0)),
+        ("MAIL FROM:<a@b> AUTH=e+3Dmc2@example.com", mail("a@b", 0)),
+        ("starttls", Ok(Command::StartTls)),
+        (
+            "auth login YQ==",
+            Ok(Command::Auth {
+                mechanism: "login",
+                initial: Some("YQ=="),
+            }),
+        ),
         ("RCPT TO:<a@b>", Ok(Command::Rcpt("a@b"))),
         ("rcpt to: <Postmaster> ", Ok(Command::Rcpt("Postmaster"))),
         ("RCPT TO:<@relay:a@b>", Ok(Command::Rcpt("a@b"))),
@@ -70,7 +80,12 @@ fn refused() {
         ("RCPT TO:<>", reply::BAD_RECIPIENT),
         ("RCPT TO:<a@b> NOTIFY=NEVER", reply::UNKNOWN_PARAMETER),
         ("DATA now", reply::BAD_ARGUMENTS),
-        ("STARTTLS", reply::NOT_IMPLEMENTED),
+        ("STARTTLS now", reply::BAD_ARGUMENTS),
+        ("AUTH", reply::BAD_ARGUMENTS),
+        ("AUTH PLAIN a b", reply::BAD_ARGUMENTS),
+        ("MAIL FROM:<a@b> AUTH", reply::BAD_ARGUMENTS),
+        ("MAIL FROM:<a@b> AUTH=", reply::BAD_ARGUMENTS),
+        ("MAIL FROM:<a@b> AUTH=a+3d", reply::BAD_ARGUMENTS),
         ("EXPN list", reply::NOT_IMPLEMENTED),
     ] {
         assert_eq!(parse(line.as_bytes()), Err(want), "{line}");

@@ -6,10 +6,10 @@ use super::step::{Awaits, Step};
 use super::{Edge, Receipt, reply};
 use bytes::BytesMut;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Room made for a command, and for text.
@@ -26,18 +26,20 @@ enum Event {
     Stop,
 }
 
-/// Carries a session to its end.
+/// Carries a session to its end, or to where TLS takes over: then stream and session are given back. `life` is
+/// the end of its time.
 pub async fn converse<S>(
     mut stream: S,
     mut session: Session,
     edge: &Edge,
     shutdown: &CancellationToken,
-) where
+    mut life: Pin<&mut Sleep>,
+) -> Option<(S, Session)>
+where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let settings = &edge.settings;
     let mut input = BytesMut::new();
-    let mut life = pin!(sleep(settings.session_timeout));
     let mut turn = pin!(sleep(settings.command_timeout));
     let mut stop = pin!(shutdown.cancelled());
     let mut awaited = session.awaits();
@@ -52,15 +54,25 @@ pub async fn converse<S>(
                 drop(delivery.hold);
                 continue;
             }
+            Step::Authenticate(credentials) => {
+                let verdict = edge.verify(session.peer().client, credentials).await;
+                session.authenticated(verdict);
+                continue;
+            }
+            // The input is empty: the session sees to that.
+            Step::StartTls => {
+                let written = write(&mut stream, &mut session, edge).await;
+                return written.is_ok().then_some((stream, session));
+            }
             Step::Write => match write(&mut stream, &mut session, edge).await {
                 Ok(()) => continue,
-                Err(_) => return,
+                Err(_) => return None,
             },
             Step::Close => break,
             Step::Read => {}
         }
         if write(&mut stream, &mut session, edge).await.is_err() {
-            return;
+            return None;
         }
         let awaits = session.awaits();
         let in_text = matches!(awaits, Awaits::Text(_));
@@ -87,15 +99,22 @@ pub async fn converse<S>(
                 if in_text {
                     tracing::info!("client left in the midst of a message");
                 }
-                return;
+                return None;
             }
             Event::Timeout => session.break_off(&reply::TIMEOUT),
             Event::Stop => session.break_off(&reply::STOPPING),
         }
     }
-    if write(&mut stream, &mut session, edge).await.is_ok() && stream.shutdown().await.is_ok() {
-        let _ = timeout(LINGER, drain(&mut stream, &mut input)).await;
+    if write(&mut stream, &mut session, edge).await.is_ok() {
+        // Under TLS even this writes, and so may wait.
+        let linger = async {
+            if stream.shutdown().await.is_ok() {
+                drain(&mut stream, &mut input).await;
+            }
+        };
+        let _ = timeout(LINGER, linger).await;
     }
+    None
 }
 
 /// Writes what waits. A client that does not read it in time is given up.

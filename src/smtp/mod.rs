@@ -3,10 +3,13 @@
 //!
 //! From the pure inside to the outside: `framing` finds lines and text, `command` and `reply` are the words,
 //! `body`, `limits` and `rates` hold what may be held, `door` says who came in where, `policy` what is granted,
-//! `session` puts them together without a socket, in `step` with its carrier; `connection` moves octets and waits,
-//! `listen` are the sockets, `proxy` asks who stands behind one, `server` accepts.
+//! `session` puts them together without a socket, in `step` with its carrier; `auth` and `tls` secure it; `connection`
+//! moves octets and waits, `carry` puts it under TLS, `listen` are the sockets, `proxy` asks who stands behind one,
+//! `server` accepts.
 
+mod auth;
 mod body;
+mod carry;
 mod command;
 mod connection;
 mod door;
@@ -21,11 +24,15 @@ mod server;
 mod session;
 mod settings;
 mod step;
+mod tls;
+mod trickle;
 
+pub use auth::{AuthSettings, HashError, PasswordHash, User, Users, hash_password};
 pub use door::{Door, Peer, Protocol, TlsMode};
 pub use listen::{Listener, Stream};
-pub use server::Edge;
+pub use server::{Edge, Keys};
 pub use settings::Settings;
+pub use tls::{Renewal, Tls, TlsError, TlsFiles};
 
 use async_trait::async_trait;
 use std::net::IpAddr;
@@ -52,7 +59,7 @@ pub struct Envelope {
 pub struct Security {
     /// Whether it is under TLS.
     pub tls: bool,
-    /// The client's certificate, if it showed one that was asked for and holds.
+    /// The client's certificate, if it was asked for one and showed that it holds the key.
     pub certificate: Option<Certificate>,
     /// The name it authenticated as (RFC 4954).
     pub login: Option<String>,
@@ -63,7 +70,8 @@ pub struct Security {
 pub struct Certificate {
     /// SHA-256 of its DER form, in lower-case hexadecimal digits.
     pub sha256: String,
-    /// The DNS names it was issued for, in lower case.
+    /// The DNS names it was issued for (RFC 5280 section 4.2.1.6), in lower case. Empty unless a configured
+    /// authority vouches for it: anybody can write any name into a certificate of his own.
     pub names: Vec<String>,
 }
 
@@ -81,6 +89,11 @@ pub enum Receipt {
 pub trait Inbox: Send + Sync + 'static {
     /// Whether mail for this recipient is taken from this client. Otherwise: 550 5.1.1.
     fn accepts(&self, client: IpAddr, recipient: &str) -> bool;
+
+    /// Whether mail for this recipient is taken under TLS only. Otherwise: 530 5.7.0.
+    fn wants_tls(&self, _recipient: &str) -> bool {
+        false
+    }
 
     /// Takes a message. Returns only when it is durable or cannot be made so now.
     async fn deliver(&self, envelope: Envelope, message: Vec<u8>) -> Receipt;

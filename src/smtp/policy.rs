@@ -28,6 +28,8 @@ pub struct Transaction {
     pub some_refused: bool,
     /// Messages begun in this session.
     pub messages: u64,
+    /// Whether a sender is granted and the message not yet begun.
+    pub open: bool,
 }
 
 impl Transaction {
@@ -63,15 +65,17 @@ impl Shared {
 pub struct Policy {
     edge: Arc<Edge>,
     client: IpAddr,
+    tls: bool,
     shared: Shared,
 }
 
 impl Policy {
     /// The policy towards this client.
-    pub fn new(edge: Arc<Edge>, client: IpAddr, shared: Shared) -> Self {
+    pub fn new(edge: Arc<Edge>, client: IpAddr, tls: bool, shared: Shared) -> Self {
         Self {
             edge,
             client,
+            tls,
             shared,
         }
     }
@@ -100,6 +104,7 @@ impl Handler for Policy {
             transaction.sender = std::mem::take(&mut transaction.offered);
             transaction.size = transaction.offered_size;
             transaction.messages += 1;
+            transaction.open = true;
             None
         };
         answer(&mut transaction, refusal)
@@ -112,6 +117,9 @@ impl Handler for Policy {
         } else if !self.edge.inbox.accepts(self.client, &transaction.offered) {
             transaction.some_refused = true;
             Some(reply::NO_MAILBOX)
+        } else if !self.tls && self.edge.inbox.wants_tls(&transaction.offered) {
+            transaction.some_refused = true;
+            Some(reply::TLS_FIRST)
         } else {
             let recipient = std::mem::take(&mut transaction.offered);
             transaction.recipients.push(recipient);

@@ -47,6 +47,8 @@ macro_rules! replies {
 replies! {
     HELP = yes(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
     BYE = yes(221, "2.0.0", "Goodbye");
+    READY_FOR_TLS = yes(220, "2.0.0", "Ready to start TLS");
+    LOGGED_IN = yes(235, "2.7.0", "Authentication succeeded");
     OK = yes(250, "2.0.0", "OK");
     SENDER_OK = yes(250, "2.1.0", "Sender OK");
     RECIPIENT_OK = yes(250, "2.1.5", "Recipient OK");
@@ -59,23 +61,34 @@ replies! {
     TOO_FAST = no(421, "4.7.0", "Too many connections from your network, try again later", "connection_rate");
     TOO_MANY_MESSAGES = no(421, "4.7.0", "Too many messages in this session, connect again", "messages");
     TOO_MANY_ERRORS = no(421, "4.7.0", "Too many errors, closing", "errors");
+    TOO_MANY_LOGINS = no(421, "4.7.0", "Too many failed logins, try again later", "logins");
     FAILURE = no(451, "4.3.0", "Local error, try again", "internal");
     NO_ROOM = no(452, "4.3.1", "Too much mail in flight, try again", "bytes_in_flight");
     TOO_MANY_RECIPIENTS = no(452, "4.5.3", "Too many recipients", "recipients");
+    LOGIN_BUSY = no(454, "4.7.0", "Temporary authentication failure, try again", "login_busy");
     TEXT_LINE_TOO_LONG = no(500, "5.6.0", "Line of text too long", "line_length");
+    AUTH_LINE_TOO_LONG = no(500, "5.5.6", "Authentication exchange line too long", "command_length");
     LINE_TOO_LONG = no(500, "5.5.2", "Command line too long", "command_length");
     UNKNOWN = no(500, "5.5.2", "Command not recognised", "syntax");
     BARE_IN_COMMAND = no(500, "5.5.2", "Bare CR or LF refused, closing (RFC 5321 section 2.3.8)", "bare_line_end");
     NUL_IN_COMMAND = no(500, "5.5.2", "NUL refused, closing", "nul");
     BAD_ARGUMENTS = no(501, "5.5.4", "Syntax error in arguments", "syntax");
+    AUTH_CANCELLED = no(501, "5.7.0", "Authentication cancelled", "login");
+    BAD_BASE64 = no(501, "5.5.2", "Cannot decode Base64", "syntax");
+    BAD_AUTH_MESSAGE = no(501, "5.5.2", "Malformed authentication message", "syntax");
     BAD_RECIPIENT = no(501, "5.1.3", "Bad recipient address", "syntax");
     BAD_SENDER = no(501, "5.1.7", "Bad sender address", "syntax");
     NOT_IMPLEMENTED = no(502, "5.5.1", "Command not implemented", "not_implemented");
     BAD_SEQUENCE = no(503, "5.5.1", "Bad sequence of commands", "sequence");
+    NO_SUCH_MECHANISM = no(504, "5.5.4", "Authentication mechanism not offered", "not_implemented");
+    TLS_FIRST = no(530, "5.7.0", "Must issue a STARTTLS command first", "tls_required");
+    WRONG_CREDENTIALS = no(535, "5.7.8", "Authentication credentials invalid", "login");
+    TLS_FOR_AUTH = no(538, "5.7.11", "Encryption required for authentication", "tls_required");
     NO_MAILBOX = no(550, "5.1.1", "No such mailbox here", "recipient");
     BARE_IN_TEXT = no(550, "5.6.0", "Bare CR or LF refused, closing (RFC 5321 section 2.3.8)", "bare_line_end");
     NUL_IN_TEXT = no(550, "5.6.0", "NUL refused, closing", "nul");
     TOO_LARGE = no(552, "5.3.4", "Message too large", "size");
+    BEHIND_STARTTLS = no(554, "5.5.1", "Nothing may follow STARTTLS before TLS, closing", "behind_starttls");
     NO_RECIPIENTS = no(554, "5.5.1", "No valid recipients", "recipient");
     UNKNOWN_PARAMETER = no(555, "5.5.4", "Parameter not recognised", "parameter");
 }

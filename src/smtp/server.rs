@@ -1,11 +1,13 @@
 //! Accepts connections and keeps their tasks: each session stands alone, is counted, and may panic without
 //! harm to the others. Stops by taking no more and waiting for the rest.
 
-use super::connection::converse;
+use super::auth::{Credentials, Users, Verdict};
+use super::carry::carry;
 use super::limits::{Budget, Gate, Pass};
 use super::rates::Rates;
 use super::reply::{self, Reply};
 use super::session::Session;
+use super::tls::Tls;
 use super::{Door, Inbox, Listener, Peer, Security, Settings, Stream, TlsMode, proxy};
 use crate::clock::{Clock, SystemClock};
 use crate::metrics::Metrics;
@@ -25,10 +27,19 @@ use tracing::Instrument;
 
 /// Connections told at a stop that they came too late: as many as the kernel lets wait.
 const BACKLOG: usize = 4096;
+/// What the edge proves itself by, and its clients.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// The certificate. Without it there is no TLS.
+    pub tls: Option<Arc<Tls>>,
+    /// Who may log in. Without them nobody may.
+    pub users: Option<Arc<Users>>,
+}
 
 /// What all listeners and sessions share.
 pub struct Edge {
     pub(super) settings: Settings,
+    pub(super) keys: Keys,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) budget: Arc<Budget>,
     pub(super) count: Counters,
@@ -129,8 +140,18 @@ struct Caller {
 }
 
 impl Edge {
-    /// An edge that hands its messages to `inbox`.
+    /// An edge that hands its messages to `inbox`, without TLS.
     pub fn new(inbox: Arc<dyn Inbox>, settings: Settings, metrics: Arc<Metrics>) -> Arc<Self> {
+        Self::with_keys(inbox, settings, metrics, Keys::default())
+    }
+
+    /// An edge that hands its messages to `inbox`.
+    pub fn with_keys(
+        inbox: Arc<dyn Inbox>,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        keys: Keys,
+    ) -> Arc<Self> {
         let prefixes = (settings.ipv4_prefix, settings.ipv6_prefix);
         Arc::new(Self {
             gate: Gate::new(
@@ -150,6 +171,7 @@ impl Edge {
             ids: AtomicU64::new(0),
             inbox,
             settings,
+            keys,
         })
     }
 
@@ -161,6 +183,14 @@ impl Edge {
     /// Asks the listeners' loops whether they go round.
     pub fn pulse(&self) -> &Pulse {
         &self.pulse
+    }
+
+    /// Tries to log a client in.
+    pub(super) async fn verify(&self, client: IpAddr, credentials: Credentials) -> Verdict {
+        match &self.keys.users {
+            Some(users) => users.verify(client, credentials).await,
+            None => Verdict::Busy,
+        }
     }
 
     /// Serves one listener until told to stop; returns when its last session is gone. Several listeners may
@@ -364,7 +394,7 @@ async fn session(caller: Caller, client: IpAddr, place: Place, shutdown: Cancell
     span.record("session", session.id());
     let talk = async {
         tracing::debug!("session opened");
-        converse(caller.stream, session, &edge, &shutdown).await;
+        carry(caller.stream, session, &edge, &shutdown).await;
         tracing::debug!("session closed");
     };
     talk.instrument(span).await;

@@ -2,6 +2,9 @@
 //! left to the caller. mailin's engine keeps the order of commands; framing, parameters, limits and the last
 //! word on a message are ours.
 
+mod security;
+
+use super::auth::{Credentials, Exchange};
 use super::body::Body;
 use super::command::{self, Command};
 use super::framing::{Fault, Line, Lines, Progress, Text};
@@ -21,6 +24,14 @@ enum Mode {
     Commands,
     Text(Text, Body),
     Delivering,
+    /// STARTTLS was granted, and the client is not yet told.
+    StartTls,
+    /// The handshake is the caller's.
+    Handshake,
+    /// The next line belongs to AUTH.
+    Auth(Exchange),
+    /// A password is being tried.
+    Verifying,
     Closed,
 }
 
@@ -39,6 +50,8 @@ pub struct Session {
     errors: u32,
     /// Replies that the text at its end gets.
     due: usize,
+    /// Logins that failed.
+    denied: u32,
     out: Vec<u8>,
 }
 
@@ -46,7 +59,6 @@ impl Session {
     /// Opens a session; the greeting waits in the output.
     pub fn open(edge: &Arc<Edge>, peer: Peer) -> Self {
         let shared = Shared::default();
-        let policy = Policy::new(Arc::clone(edge), peer.client, shared.clone());
         let name = edge.settings.hostname.as_str();
         let mut out = Vec::with_capacity(256);
         let speaks = match peer.door.protocol {
@@ -57,7 +69,7 @@ impl Session {
         Self {
             id: edge.next_id(),
             helo: String::new(),
-            engine: SessionBuilder::new(name).build(peer.client, policy),
+            engine: engine(edge, &peer, &shared),
             peer,
             shared,
             lines: Lines::new(edge.settings.max_command_line),
@@ -65,6 +77,7 @@ impl Session {
             turn: 0,
             errors: 0,
             due: 1,
+            denied: 0,
             out,
             edge: Arc::clone(edge),
         }
@@ -97,20 +110,28 @@ impl Session {
             match &mut self.mode {
                 Mode::Closed => return Step::Close,
                 // Not before the answer: the caller has nothing to do here but to bring it.
-                Mode::Delivering => return Step::Write,
-                Mode::Commands => match self.lines.next(input) {
+                Mode::Delivering | Mode::Verifying => return Step::Write,
+                Mode::StartTls => return self.ready_for_tls(input),
+                Mode::Handshake => return Step::Close,
+                Mode::Commands | Mode::Auth(_) => match self.lines.next(input) {
                     Line::More { skip } => {
                         input.advance(skip);
                         return Step::Read;
                     }
                     Line::Command { len } => {
                         self.turn += 1;
-                        self.command(&input[..len]);
+                        let credentials = match &self.mode {
+                            Mode::Auth(_) => self.auth_line(&input[..len]),
+                            _ => self.command(&input[..len]),
+                        };
                         input.advance(len + 2);
+                        if let Some(credentials) = credentials {
+                            return Step::Authenticate(credentials);
+                        }
                     }
                     Line::TooLong { used } => {
                         self.turn += 1;
-                        self.say(&reply::LINE_TOO_LONG);
+                        self.too_long();
                         input.advance(used);
                     }
                     Line::Broken(fault) => self.break_off(match fault {
@@ -177,9 +198,13 @@ impl Session {
         self.mode = Mode::Closed;
     }
 
-    fn command(&mut self, line: &[u8]) {
+    /// Credentials are to be tried before all else.
+    fn command(&mut self, line: &[u8]) -> Option<Credentials> {
         match command::parse(line) {
             Err(refusal) => self.say(&refusal),
+            Ok(command) if self.lacks_tls(&command) => self.say(&reply::TLS_FIRST),
+            Ok(Command::StartTls) => self.start_tls(),
+            Ok(Command::Auth { mechanism, initial }) => return self.auth(mechanism, initial),
             Ok(Command::Ehlo(name)) => self.hello(name, true, Protocol::Smtp),
             Ok(Command::Helo(name)) => self.hello(name, false, Protocol::Smtp),
             Ok(Command::Lhlo(name)) => self.hello(name, true, Protocol::Lmtp),
@@ -208,6 +233,7 @@ impl Session {
             Ok(Command::Help) => self.say(&reply::HELP),
             Ok(Command::Quit) => self.say(&reply::BYE),
         }
+        None
     }
 
     fn hello(&mut self, name: &str, extended: bool, protocol: Protocol) {
@@ -220,14 +246,18 @@ impl Session {
         }
         self.shared.lock().reset();
         name.clone_into(&mut self.helo);
+        let (tls, auth) = (self.offers_tls(), self.offers_auth());
         let settings = &self.edge.settings;
         if extended {
             // Writing to a Vec cannot fail.
             let _ = write!(
                 self.out,
-                "250-{}\r\n250-SIZE {}\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
+                "250-{}\r\n250-SIZE {}\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n{}{}\
                  250 ENHANCEDSTATUSCODES\r\n",
-                settings.hostname, settings.max_message_size
+                settings.hostname,
+                settings.max_message_size,
+                if tls { "250-STARTTLS\r\n" } else { "" },
+                if auth { "250-AUTH PLAIN LOGIN\r\n" } else { "" },
             );
         } else {
             reply::line(&mut self.out, 250, "", &settings.hostname);
@@ -341,6 +371,13 @@ impl Session {
             }
         }
     }
+}
+
+fn engine(edge: &Arc<Edge>, peer: &Peer, shared: &Shared) -> mailin::Session<Policy> {
+    let edge = Arc::clone(edge);
+    let name = edge.settings.hostname.clone();
+    let policy = Policy::new(edge, peer.client, peer.security.tls, shared.clone());
+    SessionBuilder::new(name).build(peer.client, policy)
 }
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ impl Inbox for Nowhere {
         recipient.ends_with("@example.test")
     }
 
+    fn wants_tls(&self, recipient: &str) -> bool {
+        recipient == "tls@example.test"
+    }
+
     async fn deliver(&self, _envelope: Envelope, _message: Vec<u8>) -> Receipt {
         unreachable!("the tests take the messages themselves")
     }
@@ -59,10 +63,10 @@ struct Played {
 
 impl Played {
     fn new(edge: &Arc<Edge>) -> Self {
-        Self::by(edge, peer("192.0.2.1"))
+        Self::of(edge, peer("192.0.2.1"))
     }
 
-    fn by(edge: &Arc<Edge>, peer: Peer) -> Self {
+    fn of(edge: &Arc<Edge>, peer: Peer) -> Self {
         Self {
             session: Session::open(edge, peer),
             input: BytesMut::new(),
@@ -81,6 +85,11 @@ impl Played {
                 Step::Read => return,
                 Step::Write => {}
                 Step::Close => self.closed = true,
+                Step::StartTls => self.session.secured(under_tls()),
+                Step::Authenticate(credentials) => {
+                    self.session.authenticated(word_on(credentials));
+                    self.out.append(self.session.output());
+                }
                 Step::Deliver(delivery) => {
                     let busy = delivery.message.starts_with(b"busy");
                     self.taken.push((delivery.envelope, delivery.message));
@@ -95,13 +104,17 @@ impl Played {
     }
 }
 
-/// Plays the client's lines, `\r` `\n` `\0` in them standing for those octets, and compares.
+/// Plays a session at a plain door: see [`play_on`].
 fn play(settings: Settings, script: &str) -> Played {
     play_by(settings, peer("192.0.2.1"), script)
 }
 
 fn play_by(settings: Settings, peer: Peer, script: &str) -> Played {
-    let mut played = Played::by(&edge(settings), peer);
+    play_on(Played::of(&edge(settings), peer), script)
+}
+
+/// Plays the client's lines, `\r` `\n` `\0` in them standing for those octets, and compares.
+fn play_on(mut played: Played, script: &str) -> Played {
     let mut seen = String::new();
     let mut note = |played: &mut Played| {
         for line in std::mem::take(&mut played.out).split_inclusive(|octet| *octet == b'\n') {
@@ -124,7 +137,7 @@ fn play_by(settings: Settings, peer: Peer, script: &str) -> Played {
     if played.closed {
         transcript += "closed\n";
     }
-    let script: Vec<&str> = script.trim().lines().map(str::trim).collect();
+    let script: Vec<&str> = script.trim().lines().map(str::trim_start).collect();
     let transcript: Vec<&str> = transcript.lines().collect();
     assert_eq!(transcript, script);
     played
@@ -422,6 +435,9 @@ fn smuggling_ends_the_session() {
     }
 }
 
+#[path = "security_tests.rs"]
+mod security_dialogues;
+use security_dialogues::{under_tls, word_on};
 #[path = "stream_tests.rs"]
 mod stream;
 

@@ -1,6 +1,7 @@
 //! What a session and the one who carries its octets say to each other.
 
 use super::Envelope;
+use super::auth::Credentials;
 use super::limits::Hold;
 
 /// What the caller does next. Replies that wait in [`Session::output`](super::session::Session::output) are written first.
@@ -12,6 +13,11 @@ pub enum Step {
     Write,
     /// Have the message taken, then tell [`Session::answer`](super::session::Session::answer). Writing first is not needed.
     Deliver(Box<Delivery>),
+    /// Write, do the handshake, then tell [`Session::secured`](super::session::Session::secured). Whatever the
+    /// client sends from here on is the handshake's.
+    StartTls,
+    /// Have the password tried, then tell [`Session::authenticated`](super::session::Session::authenticated).
+    Authenticate(Credentials),
     /// Write and close.
     Close,
 }

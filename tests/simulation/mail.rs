@@ -97,6 +97,7 @@ impl Source {
 /// The judge that these sources are known to.
 pub fn judge() -> Judge {
     let feed = |name: &str, proofs, weight| Feed {
+        tls: false,
         trust_enclosed_user: false,
         name: name.into(),
         proofs,

@@ -104,6 +104,7 @@ fn settings(folder: &Path, filter: &str, password: &str) -> Settings {
         ))],
         recipients: vec![alias.into()],
         demand: config::Demand::All,
+        tls: false,
         trust_enclosed_user: true,
         weight,
         weights: Default::default(),
