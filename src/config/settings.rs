@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,12 +110,24 @@ pub struct Smtp {
     pub max_text_line: Size,
     /// The longest command line.
     pub max_command_line: Size,
+    /// Whether lines are held to what the RFCs say.
+    pub strict_lengths: bool,
+    /// Clients that may send bare CR or LF and NUL in the text of a message.
+    pub normalise: Vec<IpNet>,
     /// Recipients a message.
     pub max_recipients: usize,
     /// Messages a session.
     pub max_messages: u64,
     /// Errors a session before it is closed.
     pub max_errors: u32,
+    /// Errors a session that cost no time.
+    pub tarpit_after: u32,
+    /// What each further error costs more than the one before.
+    pub tarpit_step: Span,
+    /// The most that an error costs.
+    pub tarpit_max: Span,
+    /// What a refused recipient costs at least.
+    pub tarpit_recipient: Span,
     /// Sessions at a time.
     pub max_sessions: usize,
     /// Sessions at a time for one client address.
@@ -125,6 +138,10 @@ pub struct Smtp {
     pub command_timeout: Span,
     /// How long a client may take for one whole message.
     pub data_timeout: Span,
+    /// The least that a client must send of a message's text, in octets a second.
+    pub min_data_rate: Size,
+    /// Over how long that is measured.
+    pub data_rate_window: Span,
     /// How long a client may take to read our replies.
     pub write_timeout: Span,
     /// How long a session may last.
@@ -142,14 +159,22 @@ impl Default for Smtp {
             max_message_size: Size(25 << 20),
             max_text_line: Size(1 << 20),
             max_command_line: Size(2048),
+            strict_lengths: false,
+            normalise: Vec::new(),
             max_recipients: 100,
             max_messages: 10_000,
             max_errors: 20,
+            tarpit_after: 3,
+            tarpit_step: Span::secs(1),
+            tarpit_max: Span::secs(10),
+            tarpit_recipient: Span(Duration::from_millis(500)),
             max_sessions: 1_000,
             max_sessions_per_client: 100,
             max_in_flight: Size(256 << 20),
             command_timeout: Span::secs(300),
             data_timeout: Span::secs(600),
+            min_data_rate: Size(100),
+            data_rate_window: Span::secs(60),
             write_timeout: Span::secs(60),
             session_timeout: Span::secs(3600),
             drain_timeout: Span::secs(30),

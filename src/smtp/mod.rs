@@ -3,11 +3,13 @@
 //!
 //! From the pure inside to the outside: `framing` finds lines and text, `command` and `reply` are the words,
 //! `body` and `limits` hold what may be held, `door` says who came in where, `policy` what is granted, `session` puts them together
-//! without a socket, in `step` with its carrier; `connection` moves octets and waits, `server` accepts.
+//! without a socket, in `step` with its carrier; `connection` moves octets and waits, by its `deadlines`; `server`
+//! accepts.
 
 mod body;
 mod command;
 mod connection;
+mod deadlines;
 mod door;
 mod framing;
 mod limits;
@@ -20,7 +22,7 @@ mod step;
 
 pub use door::{Door, Peer};
 pub use server::{Edge, serve};
-pub use settings::Settings;
+pub use settings::{Settings, Tarpit};
 
 use async_trait::async_trait;
 use std::net::IpAddr;

@@ -45,15 +45,17 @@ macro_rules! replies {
 }
 
 replies! {
-    HELP = yes(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+    HELP = yes(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
     BYE = yes(221, "2.0.0", "Goodbye");
     OK = yes(250, "2.0.0", "OK");
     SENDER_OK = yes(250, "2.1.0", "Sender OK");
     RECIPIENT_OK = yes(250, "2.1.5", "Recipient OK");
+    CHUNK_OK = yes(250, "2.0.0", "Chunk received");
     NOT_VERIFIED = yes(252, "2.0.0", "Cannot verify; send mail to try");
     GO_AHEAD = yes(354, "", "End data with <CR><LF>.<CR><LF>");
     STOPPING = no(421, "4.3.2", "Service is stopping, try again", "stopping");
     TIMEOUT = no(421, "4.4.2", "Timeout, closing", "timeout");
+    TOO_SLOW = no(421, "4.4.2", "Text comes in too slowly, closing", "data_rate");
     TOO_MANY_SESSIONS = no(421, "4.7.0", "Too many sessions, try again later", "sessions");
     TOO_MANY_FROM_CLIENT = no(421, "4.7.0", "Too many sessions from your network", "client_sessions");
     TOO_MANY_MESSAGES = no(421, "4.7.0", "Too many messages in this session, connect again", "messages");
@@ -67,10 +69,12 @@ replies! {
     BARE_IN_COMMAND = no(500, "5.5.2", "Bare CR or LF refused, closing (RFC 5321 section 2.3.8)", "bare_line_end");
     NUL_IN_COMMAND = no(500, "5.5.2", "NUL refused, closing", "nul");
     BAD_ARGUMENTS = no(501, "5.5.4", "Syntax error in arguments", "syntax");
+    BAD_CHUNK = no(501, "5.5.4", "Size of the chunk not understood, closing", "chunk");
     BAD_RECIPIENT = no(501, "5.1.3", "Bad recipient address", "syntax");
     BAD_SENDER = no(501, "5.1.7", "Bad sender address", "syntax");
     NOT_IMPLEMENTED = no(502, "5.5.1", "Command not implemented", "not_implemented");
     BAD_SEQUENCE = no(503, "5.5.1", "Bad sequence of commands", "sequence");
+    TOO_EARLY = no(503, "5.5.0", "Sent before the reply to the message, closing", "early");
     NO_MAILBOX = no(550, "5.1.1", "No such mailbox here", "recipient");
     BARE_IN_TEXT = no(550, "5.6.0", "Bare CR or LF refused, closing (RFC 5321 section 2.3.8)", "bare_line_end");
     NUL_IN_TEXT = no(550, "5.6.0", "NUL refused, closing", "nul");

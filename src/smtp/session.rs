@@ -10,9 +10,13 @@ use super::reply::{self, Reply};
 use super::step::{Awaits, Delivery, Step};
 use super::{Edge, Envelope, Peer, Receipt};
 use bytes::{Buf, BytesMut};
+use chunks::{Chunk, Chunks};
 use mailin::SessionBuilder;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
+
+mod chunks;
 
 /// Replies are handed out from this many octets on, even with commands still waiting.
 const ENOUGH: usize = 16 * 1024;
@@ -20,6 +24,7 @@ const ENOUGH: usize = 16 * 1024;
 enum Mode {
     Commands,
     Text(Text, Body),
+    Chunk(Chunk),
     Delivering,
     Closed,
 }
@@ -37,6 +42,16 @@ pub struct Session {
     /// Commands so far.
     turn: u64,
     errors: u32,
+    /// The message that comes in chunks, until the last of them.
+    chunks: Option<Chunks>,
+    /// Whether the command before was a chunk that was refused.
+    chunk_refused: bool,
+    /// Whether bare CR or LF and NUL are taken for text from this client.
+    lenient: bool,
+    /// Nothing may have come in yet beyond what was taken.
+    quiet: bool,
+    /// How long the replies that wait are held back.
+    pause: Duration,
     out: Vec<u8>,
 }
 
@@ -46,6 +61,7 @@ impl Session {
         let shared = Shared::default();
         let policy = Policy::new(Arc::clone(edge), peer.client, shared.clone());
         let name = edge.settings.hostname.as_str();
+        let lenient = edge.settings.is_normalised(peer.client);
         let mut out = Vec::with_capacity(256);
         reply::line(&mut out, 220, "", &format!("{name} ESMTP"));
         Self {
@@ -58,6 +74,11 @@ impl Session {
             mode: Mode::Commands,
             turn: 0,
             errors: 0,
+            chunks: None,
+            chunk_refused: false,
+            lenient,
+            quiet: false,
+            pause: Duration::ZERO,
             out,
             edge: Arc::clone(edge),
         }
@@ -75,17 +96,37 @@ impl Session {
 
     /// What it waits for.
     pub fn awaits(&self) -> Awaits {
-        match self.mode {
-            Mode::Text(..) => Awaits::Text(self.turn),
+        match (&self.mode, &self.chunks) {
+            (Mode::Text(..), _) => Awaits::Text(self.turn),
+            (Mode::Chunk(chunk), _) => Awaits::Text(chunk.message),
+            (_, Some(chunks)) => Awaits::Chunk {
+                message: chunks.begun,
+                command: self.turn,
+            },
             _ => Awaits::Command(self.turn),
         }
+    }
+
+    /// Whether whatever the client has sent by now must be shown to [`Session::advance`] before the message
+    /// handed out last is answered.
+    pub fn listens(&self) -> bool {
+        self.quiet
     }
 
     /// Goes on with what came in, as far as that leads.
     pub fn advance(&mut self, input: &mut BytesMut) -> Step {
         loop {
+            if !self.pause.is_zero() {
+                return Step::Pause(std::mem::take(&mut self.pause));
+            }
             if self.out.len() >= ENOUGH {
                 return Step::Write;
+            }
+            if self.quiet && !matches!(self.mode, Mode::Delivering) {
+                self.quiet = false;
+                if !input.is_empty() {
+                    self.break_off(&reply::TOO_EARLY);
+                }
             }
             match &mut self.mode {
                 Mode::Closed => return Step::Close,
@@ -98,7 +139,10 @@ impl Session {
                     }
                     Line::Command { len } => {
                         self.turn += 1;
-                        self.command(&input[..len]);
+                        match self.edge.settings.is_too_long(&input[..len]) {
+                            true => self.say(&reply::LINE_TOO_LONG),
+                            false => self.command(&input[..len]),
+                        }
                         input.advance(len + 2);
                     }
                     Line::TooLong { used } => {
@@ -114,12 +158,13 @@ impl Session {
                 Mode::Text(text, body) => {
                     let (used, progress) = text.feed(input, |run| body.push(run));
                     input.advance(used);
-                    if text.longest() > self.edge.settings.max_line {
+                    if text.longest() > self.edge.settings.longest_line() {
                         body.refuse(reply::TEXT_LINE_TOO_LONG);
                     }
                     match progress {
                         Progress::More => return Step::Read,
                         Progress::End => {
+                            self.quiet = self.lenient;
                             if let Some(delivery) = self.end_of_text() {
                                 return Step::Deliver(Box::new(delivery));
                             }
@@ -131,6 +176,14 @@ impl Session {
                                 Fault::Nul => &reply::NUL_IN_TEXT,
                             });
                         }
+                    }
+                }
+                Mode::Chunk(_) => {
+                    if !self.take_chunk(input) {
+                        return Step::Read;
+                    }
+                    if let Some(delivery) = self.end_of_chunk() {
+                        return Step::Deliver(Box::new(delivery));
                     }
                 }
             }
@@ -158,13 +211,25 @@ impl Session {
 
     /// Ends the session with a reply, whatever it is doing.
     pub fn break_off(&mut self, reply: &Reply) {
+        if let Mode::Closed = self.mode {
+            return;
+        }
         self.say(reply);
         self.mode = Mode::Closed;
+        self.pause = Duration::ZERO;
     }
 
     fn command(&mut self, line: &[u8]) {
-        match command::parse(line) {
+        let command = command::parse(line);
+        self.chunk_refused &= matches!(command, Ok(Command::Bdat { .. }));
+        match command {
+            Err(reply::BAD_CHUNK) => self.break_off(&reply::BAD_CHUNK),
             Err(refusal) => self.say(&refusal),
+            Ok(Command::Mail { .. } | Command::Rcpt(_) | Command::Data)
+                if self.chunks.is_some() =>
+            {
+                self.say(&reply::BAD_SEQUENCE);
+            }
             Ok(Command::Ehlo(name)) => self.hello(name, true),
             Ok(Command::Helo(name)) => self.hello(name, false),
             Ok(Command::Mail { sender, size }) => {
@@ -182,7 +247,9 @@ impl Session {
                 self.say(&reply);
             }
             Ok(Command::Data) => self.data(),
+            Ok(Command::Bdat { size, last }) => self.bdat(size, last),
             Ok(Command::Rset) => {
+                self.drop_chunks();
                 let reply = self.ask(b"RSET\r\n", reply::OK);
                 self.shared.lock().reset();
                 self.say(&reply);
@@ -195,6 +262,7 @@ impl Session {
     }
 
     fn hello(&mut self, name: &str, extended: bool) {
+        self.drop_chunks();
         let reply = self.ask(b"EHLO name\r\n", reply::OK);
         if reply.code != 250 {
             return self.say(&reply);
@@ -206,9 +274,16 @@ impl Session {
             // Writing to a Vec cannot fail.
             let _ = write!(
                 self.out,
-                "250-{}\r\n250-SIZE {}\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
+                "250-{}\r\n250-SIZE {}\r\n{}250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n\
                  250 ENHANCEDSTATUSCODES\r\n",
-                settings.hostname, settings.max_message_size
+                settings.hostname,
+                settings.max_message_size,
+                // Who sends bare line ends waits for each reply.
+                if self.lenient {
+                    ""
+                } else {
+                    "250-PIPELINING\r\n"
+                },
             );
         } else {
             reply::line(&mut self.out, 250, "", &settings.hostname);
@@ -216,29 +291,41 @@ impl Session {
     }
 
     fn data(&mut self) {
-        let reply = self.ask(b"DATA\r\n", reply::GO_AHEAD);
-        let transaction = self.shared.lock();
-        let reply = match reply {
-            reply::BAD_SEQUENCE if transaction.some_refused => reply::NO_RECIPIENTS,
-            reply => reply,
-        };
+        let reply = self.begin();
         if reply == reply::GO_AHEAD {
-            let body = Body::new(
-                &self.edge.budget,
-                self.edge.settings.max_message_size,
-                transaction.size,
-            );
-            self.mode = Mode::Text(Text::default(), body);
+            let text = match self.lenient {
+                true => Text::lenient(),
+                false => Text::default(),
+            };
+            self.mode = Mode::Text(text, self.new_body());
+            self.quiet = self.lenient;
         }
-        drop(transaction);
         self.say(&reply);
+    }
+
+    /// Whether the text of a message may begin: [`reply::GO_AHEAD`] or a refusal.
+    fn begin(&mut self) -> Reply {
+        let reply = self.ask(b"DATA\r\n", reply::GO_AHEAD);
+        match reply {
+            reply::BAD_SEQUENCE if self.shared.lock().some_refused => reply::NO_RECIPIENTS,
+            reply => reply,
+        }
+    }
+
+    fn new_body(&self) -> Body {
+        Body::new(
+            &self.edge.budget,
+            self.edge.settings.max_message_size,
+            self.shared.lock().size,
+        )
     }
 
     /// The engine leaves its data state only on a success, so it is told that all is well in any case.
     fn end_of_text(&mut self) -> Option<Delivery> {
         self.ask(b".\r\n", reply::OK);
-        let Mode::Text(_, body) = std::mem::replace(&mut self.mode, Mode::Commands) else {
-            return None;
+        let body = match std::mem::replace(&mut self.mode, Mode::Commands) {
+            Mode::Text(_, body) => body,
+            _ => self.chunks.take()?.body,
         };
         let (mail_from, rcpt_to) = self.shared.lock().take();
         self.edge.count.bytes.inc_by(body.received());
@@ -295,6 +382,11 @@ impl Session {
         tracing::info!(code = reply.code, reason = reply.reason, "refused");
         if reply.code >= 500 {
             self.errors += 1;
+            // Not while text is held: it is not to be held any longer than it must.
+            if self.chunks.is_none() {
+                let price = self.edge.settings.tarpit.price(self.errors, reply);
+                self.pause = self.pause.max(price);
+            }
             if self.errors == self.edge.settings.max_errors {
                 self.say(&reply::TOO_MANY_ERRORS);
             }

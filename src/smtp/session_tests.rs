@@ -54,6 +54,7 @@ struct Played {
     input: BytesMut,
     out: Vec<u8>,
     taken: Vec<(Envelope, Vec<u8>)>,
+    paused: Vec<Duration>,
     closed: bool,
 }
 
@@ -64,6 +65,7 @@ impl Played {
             input: BytesMut::new(),
             out: Vec::new(),
             taken: Vec::new(),
+            paused: Vec::new(),
             closed: false,
         }
     }
@@ -76,6 +78,7 @@ impl Played {
             match step {
                 Step::Read => return,
                 Step::Write => {}
+                Step::Pause(pause) => self.paused.push(pause),
                 Step::Close => self.closed = true,
                 Step::Deliver(delivery) => {
                     let busy = delivery.message.starts_with(b"busy");
@@ -137,6 +140,7 @@ fn a_report_with_a_null_sender() {
          < 250-PIPELINING
          < 250-8BITMIME
          < 250-SMTPUTF8
+         < 250-CHUNKING
          < 250 ENHANCEDSTATUSCODES
          > MAIL FROM:<> SIZE=20 BODY=8BITMIME
          < 250 2.1.0 Sender OK
@@ -231,7 +235,7 @@ fn order_of_commands() {
          > STARTTLS
          < 502 5.5.1 Command not implemented
          > HELP
-         < 214 2.0.0 Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT
+         < 214 2.0.0 Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT
          > MAIL FROM:<a@b> FOO=1
          < 555 5.5.4 Parameter not recognised",
     );
@@ -414,5 +418,11 @@ fn smuggling_ends_the_session() {
     }
 }
 
+#[path = "chunking_tests.rs"]
+mod chunking;
+#[path = "smuggling_tests.rs"]
+mod smuggling;
 #[path = "stream_tests.rs"]
 mod stream;
+#[path = "tarpit_tests.rs"]
+mod tarpit;

@@ -2,6 +2,7 @@
 
 use super::Envelope;
 use super::limits::Hold;
+use std::time::Duration;
 
 /// What the caller does next. Replies that wait in [`Session::output`](super::session::Session::output) are written first.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub enum Step {
     Write,
     /// Have the message taken, then tell [`Session::answer`](super::session::Session::answer). Writing first is not needed.
     Deliver(Box<Delivery>),
+    /// Wait so long before writing and going on: the price of an error.
+    Pause(Duration),
     /// Write and close.
     Close,
 }
@@ -34,4 +37,11 @@ pub enum Awaits {
     Command(u64),
     /// The rest of a message's text.
     Text(u64),
+    /// The command for a message's next chunk. The message is under way and holds its text.
+    Chunk {
+        /// The message, as [`Awaits::Text`] numbers it.
+        message: u64,
+        /// The command.
+        command: u64,
+    },
 }
