@@ -420,6 +420,8 @@ fn smuggling_ends_the_session() {
 
 #[path = "chunking_tests.rs"]
 mod chunking;
+#[path = "model_tests.rs"]
+mod model;
 #[path = "smuggling_tests.rs"]
 mod smuggling;
 #[path = "stream_tests.rs"]
