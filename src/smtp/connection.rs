@@ -110,12 +110,7 @@ pub async fn converse<S>(
             Event::Due => {
                 match deadlines.passed(tick()) {
                     Some(Due::End(reply)) => session.break_off(&reply),
-                    Some(Due::Rest) => {
-                        // Room of its own for what is there, and for the rest of its line.
-                        let kept = input.split();
-                        input = BytesMut::from(&kept[..]);
-                        *session.output() = Vec::new();
-                    }
+                    Some(Due::Rest) => give_back(&mut input, session.output()),
                     None => {}
                 }
                 timer.as_mut().reset(deadlines.next());
@@ -126,6 +121,12 @@ pub async fn converse<S>(
     if write(&mut stream, &mut session, edge).await.is_ok() && stream.shutdown().await.is_ok() {
         let _ = timeout(LINGER, drain(&mut stream, &mut input)).await;
     }
+}
+
+/// Gives back what was made room for, all but what is in use.
+fn give_back(input: &mut BytesMut, output: &mut Vec<u8>) {
+    *input = BytesMut::from(&input[..]);
+    output.shrink_to_fit();
 }
 
 /// Writes what waits. A client that does not read it in time is given up.
@@ -166,3 +167,7 @@ where
         }
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;
