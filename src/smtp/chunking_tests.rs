@@ -309,3 +309,16 @@ fn what_is_awaited_knows_the_message_from_its_commands() {
     assert_eq!(played.session.awaits(), Awaits::Command(7));
     assert_eq!(played.taken.len(), 1);
 }
+
+#[test]
+fn a_session_that_ends_gives_its_text_back_at_once() {
+    for end in ["QUIT\r\n", "BDAT\r\n", "A\r\nA\r\nA\r\nA\r\nA\r\n", "A\n"] {
+        let edge = edge(small());
+        let mut played = Played::new(&edge);
+        played.send(b"HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@example.test>\r\nBDAT 50\r\n");
+        played.send(&b"12345678\r\n".repeat(5));
+        assert!(!edge.budget.has_room(51));
+        played.send(end.as_bytes());
+        assert!(played.closed && edge.budget.has_room(100), "{end}");
+    }
+}

@@ -215,8 +215,14 @@ impl Session {
             return;
         }
         self.say(reply);
-        self.mode = Mode::Closed;
+        self.close();
         self.pause = Duration::ZERO;
+    }
+
+    /// Nothing more is taken; what was held of a message is given back at once.
+    fn close(&mut self) {
+        self.mode = Mode::Closed;
+        self.chunks = None;
     }
 
     fn command(&mut self, line: &[u8]) {
@@ -373,7 +379,7 @@ impl Session {
     fn say(&mut self, reply: &Reply) {
         reply.write(&mut self.out);
         if reply.closes() {
-            self.mode = Mode::Closed;
+            self.close();
         }
         if reply.code < 400 {
             return;
