@@ -82,7 +82,7 @@ pub async fn converse<S>(
             return;
         }
         let awaits = session.awaits();
-        deadlines.expect(awaits, tick());
+        deadlines.note(awaits, tick());
         if deadlines.next() < timer.deadline() {
             timer.as_mut().reset(deadlines.next());
         }

@@ -49,7 +49,7 @@ impl<'a> Deadlines<'a> {
 
     /// Takes note of what is awaited now. A deadline stands for a whole command or message, however slowly it
     /// trickles in.
-    pub fn expect(&mut self, awaits: Awaits, now: Instant) {
+    pub fn note(&mut self, awaits: Awaits, now: Instant) {
         if self.awaits == Some(awaits) {
             return;
         }
