@@ -40,6 +40,12 @@ impl Clock for SystemClock {
     }
 }
 
+/// The instant that the runtime's timers go by, for deadlines. In tests it stands still where they say so.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn tick() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// A clock that moves only when told, for tests and simulations.
 #[derive(Debug)]
 pub struct ManualClock {

@@ -264,6 +264,16 @@ pub fn smtp_settings(settings: &Settings) -> smtp::Settings {
         max_message_size: to_usize(s.max_message_size.0),
         max_line: to_usize(s.max_text_line.0),
         max_command_line: to_usize(s.max_command_line.0),
+        strict_lengths: s.strict_lengths,
+        normalise: s.normalise.clone(),
+        tarpit: smtp::Tarpit {
+            after: s.tarpit_after,
+            step: s.tarpit_step.0,
+            max: s.tarpit_max.0,
+            recipient: s.tarpit_recipient.0,
+        },
+        min_data_rate: s.min_data_rate.0,
+        data_rate_window: s.data_rate_window.0,
         max_bytes_in_flight: to_usize(s.max_in_flight.0),
         command_timeout: s.command_timeout.0,
         data_timeout: s.data_timeout.0,
@@ -297,5 +307,51 @@ pub fn start_at_zero(metrics: &Metrics, settings: &Settings) {
     }
     for rule in &settings.rules {
         metrics.crossings.with_label_values(&[rule.name.as_str()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_edge_and_the_configuration_have_the_same_defaults() {
+        let mapped = smtp_settings(&Settings::default());
+        let own = smtp::Settings {
+            delivery_timeout: mapped.delivery_timeout,
+            // The edge alone counts nobody's connections.
+            max_connections_per_minute: mapped.max_connections_per_minute,
+            rate_exempt: mapped.rate_exempt.clone(),
+            ..smtp::Settings::default()
+        };
+        assert_eq!(mapped, own);
+    }
+
+    #[test]
+    fn every_limit_of_text_and_session_reaches_the_edge() {
+        let settings: Settings = toml::from_str(
+            "[smtp]\nstrict_lengths = true\nnormalise = [\"10.0.0.0/8\"]\nmin_data_rate = 7\n\
+             data_rate_window = \"11s\"\ntarpit_after = 9\ntarpit_step = \"2s\"\ntarpit_max = \"3s\"\n\
+             tarpit_recipient = \"4s\"\nmax_messages = 5\nmax_errors = 6\nmax_recipients = 8\n",
+        )
+        .unwrap();
+        let edge = smtp_settings(&settings);
+        assert!(edge.strict_lengths);
+        assert_eq!(edge.normalise, ["10.0.0.0/8".parse().unwrap()]);
+        assert_eq!(
+            (edge.min_data_rate, edge.data_rate_window.as_secs()),
+            (7, 11)
+        );
+        let seconds = |span: Duration| span.as_secs();
+        let tarpit = edge.tarpit;
+        assert_eq!(tarpit.after, 9);
+        assert_eq!(
+            [tarpit.step, tarpit.max, tarpit.recipient].map(seconds),
+            [2, 3, 4]
+        );
+        assert_eq!(
+            (edge.max_messages, edge.max_errors, edge.max_recipients),
+            (5, 6, 8)
+        );
     }
 }

@@ -171,6 +171,23 @@ fn smtp(settings: &Settings, problems: &mut Problems) {
     ] {
         problems.demand(!zero, key, "must not be 0");
     }
+    for net in smtp.normalise.iter().filter(|net| too_wide(net)) {
+        problems.add(
+            "smtp.normalise",
+            format!("{net} is too wide: name the senders that need it; at least /8, for IPv6 at least /16"),
+        );
+    }
+    problems.demand(
+        smtp.data_rate_window.0.as_secs() >= 10,
+        "smtp.data_rate_window",
+        "must be at least 10s, or a network's hiccup ends a session",
+    );
+    let longest = smtp.tarpit_max.0.max(smtp.tarpit_recipient.0);
+    problems.demand(
+        longest.as_secs() <= 60,
+        "smtp.tarpit_max",
+        "and smtp.tarpit_recipient must be at most 1m: clients give up, and sessions are kept open",
+    );
     for (key, size, least) in [
         ("smtp.max_command_line", smtp.max_command_line.0, 512),
         ("smtp.max_text_line", smtp.max_text_line.0, 1000),

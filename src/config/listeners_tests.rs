@@ -5,17 +5,21 @@ use super::*;
 
 #[test]
 fn listeners_are_read() {
-    let settings = with(
+    let folder = tempfile::tempdir().unwrap();
+    let pair = rcgen::generate_simple_self_signed(["mx.example".to_owned()]).unwrap();
+    let [certificate, key] = ["c.pem", "k.pem"].map(|name| folder.path().join(name));
+    std::fs::write(&certificate, pair.cert.pem()).unwrap();
+    std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let text = format!(
         "[smtp]\nlisten = \"off\"\nrecipients = [\"a@b.example\"]\nrate_exempt = [\"192.0.2.0/24\"]\n\
-         [smtp.tls]\ncertificate_file = \"/c.pem\"\nkey_file = \"/k.pem\"\n\
+         [smtp.tls]\ncertificate_file = {certificate:?}\nkey_file = {key:?}\n\
          [[smtp.listeners]]\nname = \"mx\"\naddress = \"[::]:25\"\n\
          [[smtp.listeners]]\nname = \"proxied\"\naddress = \"192.0.2.25:2500\"\nproxy = [\"192.0.2.0/28\"]\n\
          [[smtp.listeners]]\nname = \"submission\"\naddress = \"systemd:sub\"\ntls = \"implicit\"\nauth = true\n\
          [[smtp.listeners]]\nname = \"lmtp\"\naddress = \"unix:/run/arfd/lmtp\"\nprotocol = \"lmtp\"\nmode = \"0620\"\n\
-         group = \"postfix\"\n",
-        &[],
-    )
-    .unwrap();
+         group = \"postfix\"\n"
+    );
+    let settings = with(&text, &[]).unwrap();
     let [mx, proxied, submission, lmtp] = &settings.smtp.listeners[..] else {
         panic!("{:?}", settings.smtp.listeners);
     };

@@ -10,6 +10,7 @@ mod place;
 mod restraint;
 mod secure;
 mod settings;
+mod smtp;
 mod target;
 mod translate;
 mod values;
@@ -19,6 +20,7 @@ pub use listeners::{Address, Listener, Mode, Protocol, Tls};
 pub use restraint::Restraint;
 pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};
 pub use settings::*;
+pub use smtp::Smtp;
 pub use target::check_target;
 pub use values::{MASK, Secret, SecretUrl, Size, Span};
 

@@ -2,16 +2,15 @@
 //! here (unknown keys are refused); sense is checked in `check.rs`. `samples/arfd.toml` explains each key
 //! and a test holds it equal to these defaults.
 
-use super::listeners::{Address, Listener};
 use super::restraint::Restraint;
-use super::secure::{SmtpAuth, SmtpTls, SmtpUser};
+use super::smtp::Smtp;
 use super::values::{Secret, SecretUrl, Size, Span};
 use crate::domain::attribution::IdentificationMethod;
 use crate::lock::spamexperts;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// All settings.
@@ -97,100 +96,6 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
-}
-
-/// The SMTP listeners and their limits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Smtp {
-    /// The main door.
-    pub listen: Address,
-    /// Further doors.
-    pub listeners: Vec<Listener>,
-    /// Our name in the greeting.
-    pub hostname: String,
-    /// The abuse addresses that mail is taken for.
-    pub recipients: Vec<String>,
-    /// The largest message.
-    pub max_message_size: Size,
-    /// The longest line of message text.
-    pub max_text_line: Size,
-    /// The longest command line.
-    pub max_command_line: Size,
-    /// Recipients a message.
-    pub max_recipients: usize,
-    /// Messages a session.
-    pub max_messages: u64,
-    /// Errors a session before it is closed.
-    pub max_errors: u32,
-    /// Sessions at a time.
-    pub max_sessions: usize,
-    /// Sessions at a time for one client network.
-    pub max_sessions_per_client: usize,
-    /// New connections a minute for one client network; 0 for no limit.
-    pub max_connections_per_minute: u32,
-    /// Networks that the limit on new connections does not hold for.
-    pub rate_exempt: Vec<IpNet>,
-    /// Leading bits of an IPv4 address that make one client network.
-    pub client_prefix_ipv4: u8,
-    /// The same for IPv6.
-    pub client_prefix_ipv6: u8,
-    /// How long a proxy may take to say who the client is.
-    pub proxy_timeout: Span,
-    /// Message text held for all sessions together.
-    pub max_in_flight: Size,
-    /// How long a client may take for a command, or for the next piece of text.
-    pub command_timeout: Span,
-    /// How long a client may take for one whole message.
-    pub data_timeout: Span,
-    /// How long a client may take to read our replies.
-    pub write_timeout: Span,
-    /// How long a session may last.
-    pub session_timeout: Span,
-    /// How long messages in flight may take to finish when the daemon stops.
-    pub drain_timeout: Span,
-    /// The certificate.
-    pub tls: SmtpTls,
-    /// Bounds on logging in.
-    pub auth: SmtpAuth,
-    /// Who may log in.
-    pub users: Vec<SmtpUser>,
-}
-
-impl Default for Smtp {
-    fn default() -> Self {
-        Self {
-            listen: Address::default(),
-            listeners: Vec::new(),
-            hostname: "localhost".into(),
-            recipients: Vec::new(),
-            max_message_size: Size(25 << 20),
-            max_text_line: Size(1 << 20),
-            max_command_line: Size(2048),
-            max_recipients: 100,
-            max_messages: 10_000,
-            max_errors: 20,
-            max_sessions: 1_000,
-            max_sessions_per_client: 100,
-            max_connections_per_minute: 600,
-            rate_exempt: vec![
-                IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
-                IpNet::from(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
-            ],
-            client_prefix_ipv4: 32,
-            client_prefix_ipv6: 64,
-            proxy_timeout: Span::secs(5),
-            max_in_flight: Size(256 << 20),
-            command_timeout: Span::secs(300),
-            data_timeout: Span::secs(600),
-            write_timeout: Span::secs(60),
-            session_timeout: Span::secs(3600),
-            drain_timeout: Span::secs(30),
-            tls: SmtpTls::default(),
-            auth: SmtpAuth::default(),
-            users: Vec::new(),
-        }
-    }
 }
 
 /// The HTTP listener: metrics and health.

@@ -146,6 +146,22 @@ fn settings_that_would_pass_in_silence_are_refused() {
         ),
         ("[log]\nlevel = \"\"\n".to_owned(), "log.level: "),
         (
+            "[smtp]\nnormalise = [\"10.0.0.0/8\", \"0.0.0.0/0\"]\n".to_owned(),
+            "smtp.normalise: 0.0.0.0/0 is too wide",
+        ),
+        (
+            "[smtp]\ndata_rate_window = \"9s\"\n".to_owned(),
+            "smtp.data_rate_window: must be at least 10s",
+        ),
+        (
+            "[smtp]\ntarpit_recipient = \"61s\"\n".to_owned(),
+            "smtp.tarpit_max: and smtp.tarpit_recipient must be at most 1m",
+        ),
+        (
+            "[smtp]\ntarpit_max = \"2m\"\n".to_owned(),
+            "smtp.tarpit_max: and",
+        ),
+        (
             format!("{rule}window = \"999ms\"\n"),
             "rules[0].window: must be at least 1s",
         ),

@@ -48,6 +48,13 @@ impl Body {
         }
     }
 
+    /// Takes note of octets to come, so that what cannot be taken in the end is not held until then.
+    pub fn announce(&mut self, octets: u64) {
+        if self.received.saturating_add(octets) > self.max as u64 {
+            self.refuse(reply::TOO_LARGE);
+        }
+    }
+
     /// Refuses the message at its end. Of several reasons the highest code stays, so that the reply does not
     /// hang on how the network cut the text, and what is refused for good is not asked for again.
     pub fn refuse(&mut self, refusal: Reply) {
@@ -56,6 +63,11 @@ impl Body {
             self.text = Vec::new();
             self.hold.release();
         }
+    }
+
+    /// Why it will be refused, as far as is known.
+    pub fn refusal(&self) -> Option<Reply> {
+        self.refusal
     }
 
     /// Octets received, kept or not.

@@ -3,11 +3,11 @@
 
 use super::Edge;
 use super::connection::converse;
+use super::deadlines::Deadlines;
 use super::door::TlsMode;
 use super::session::Session;
-use std::pin::{Pin, pin};
+use crate::clock::tick;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// Carries a session to its end.
@@ -15,14 +15,14 @@ pub async fn carry<S>(stream: S, session: Session, edge: &Edge, shutdown: &Cance
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let mut life = pin!(sleep(edge.settings.session_timeout));
+    let mut deadlines = Deadlines::new(&edge.settings, tick());
     let secured = match session.peer().door.tls {
         TlsMode::Implicit => Some((stream, session)),
-        _ => converse(stream, session, edge, shutdown, life.as_mut()).await,
+        _ => converse(stream, session, edge, shutdown, &mut deadlines).await,
     };
     if let Some((stream, session)) = secured {
         // Apart, so that sessions that never come here need no room for it.
-        Box::pin(secure(stream, session, edge, shutdown, life)).await;
+        Box::pin(secure(stream, session, edge, shutdown, &mut deadlines)).await;
     }
 }
 
@@ -32,7 +32,7 @@ async fn secure<S>(
     mut session: Session,
     edge: &Edge,
     shutdown: &CancellationToken,
-    life: Pin<&mut Sleep>,
+    deadlines: &mut Deadlines<'_>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -46,6 +46,6 @@ async fn secure<S>(
     };
     if let Some((stream, security)) = done {
         session.secured(security);
-        converse(stream, session, edge, shutdown, life).await;
+        converse(stream, session, edge, shutdown, deadlines).await;
     }
 }

@@ -23,6 +23,13 @@ pub enum Command<'a> {
     Rcpt(&'a str),
     /// DATA.
     Data,
+    /// BDAT (RFC 3030): a chunk of text follows.
+    Bdat {
+        /// Octets in the chunk.
+        size: u64,
+        /// Whether it is the last one of its message.
+        last: bool,
+    },
     /// RSET.
     Rset,
     /// NOOP, whatever stands behind it.
@@ -64,6 +71,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Reply> {
         "MAIL" => mail(rest),
         "RCPT" => rcpt(rest),
         "DATA" => alone(Command::Data),
+        "BDAT" => bdat(rest),
         "RSET" => alone(Command::Rset),
         "QUIT" => alone(Command::Quit),
         "STARTTLS" => alone(Command::StartTls),
@@ -71,8 +79,20 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Reply> {
         "NOOP" => Ok(Command::Noop),
         "VRFY" => Ok(Command::Vrfy),
         "HELP" => Ok(Command::Help),
-        "EXPN" | "BDAT" | "ETRN" | "TURN" | "SEND" | "SOML" | "SAML" => Err(reply::NOT_IMPLEMENTED),
+        "EXPN" | "ETRN" | "TURN" | "SEND" | "SOML" | "SAML" => Err(reply::NOT_IMPLEMENTED),
         _ => Err(reply::UNKNOWN),
+    }
+}
+
+/// How long a command may be, its CRLF included: RFC 5321 section 4.5.3.1.4, and what the extensions that are
+/// offered add to it (RFC 1870 section 3, RFC 6152 section 2, RFC 6531 section 3.4, RFC 4954 section 4).
+pub fn allowed(line: &[u8]) -> usize {
+    let is = |verb: &[u8]| line.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(verb));
+    match () {
+        () if is(b"MAIL") => 512 + 26 + 17 + 10 + 500,
+        () if is(b"RCPT") => 512 + 10,
+        () if is(b"AUTH") => 12_288,
+        () => 512,
     }
 }
 
@@ -140,10 +160,27 @@ fn rcpt(rest: &str) -> Result<Command<'_>, Reply> {
     }
 }
 
+/// The size must be known: without it nobody can tell where the chunk ends and commands begin again.
+fn bdat(rest: &str) -> Result<Command<'_>, Reply> {
+    let mut words = rest.split_ascii_whitespace();
+    let size = words.next().filter(|word| is_number(word));
+    let size = size.and_then(|word| word.parse().ok());
+    let last = match (words.next(), words.next()) {
+        (None, _) => false,
+        (Some(word), None) if word.eq_ignore_ascii_case("LAST") => true,
+        _ => return Err(reply::BAD_CHUNK),
+    };
+    let size = size.ok_or(reply::BAD_CHUNK)?;
+    Ok(Command::Bdat { size, last })
+}
+
+fn is_number(word: &str) -> bool {
+    (1..=20).contains(&word.len()) && word.bytes().all(|octet| octet.is_ascii_digit())
+}
+
 /// At most 20 digits (RFC 1870 section 3); what no machine holds is as good as the largest number.
 fn octets(value: &str) -> Result<u64, Reply> {
-    let digits = value.bytes().all(|octet| octet.is_ascii_digit());
-    if digits && (1..=20).contains(&value.len()) {
+    if is_number(value) {
         Ok(value.parse().unwrap_or(u64::MAX))
     } else {
         Err(reply::BAD_ARGUMENTS)

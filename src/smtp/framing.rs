@@ -96,9 +96,19 @@ pub struct Text {
     /// Octets of the current line that are already passed on; 0 at its start.
     line: usize,
     longest: usize,
+    /// Whether a bare CR or LF and a NUL are octets of text like any other. They end no line even then.
+    lenient: bool,
 }
 
 impl Text {
+    /// Text in which a bare CR or LF and a NUL are octets like any other.
+    pub fn lenient() -> Self {
+        Self {
+            lenient: true,
+            ..Self::default()
+        }
+    }
+
     /// Passes text on in runs as long as the input allows. Gives the number of octets used: what is left
     /// must come again with more behind it.
     pub fn feed(&mut self, input: &[u8], mut pass: impl FnMut(&[u8])) -> (usize, Progress) {
@@ -139,6 +149,10 @@ impl Text {
                 (b'\r', None) => {
                     pass(&input[run..found]);
                     return (found, Progress::More);
+                }
+                _ if self.lenient => {
+                    self.reach(1);
+                    at = found + 1;
                 }
                 (0, _) => return (found, Progress::Broken(Fault::Nul)),
                 _ => return (found, Progress::Broken(Fault::BareLineEnd)),

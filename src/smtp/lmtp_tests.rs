@@ -25,6 +25,7 @@ fn each_recipient_gets_a_reply() {
          < 250-PIPELINING
          < 250-8BITMIME
          < 250-SMTPUTF8
+         < 250-CHUNKING
          < 250 ENHANCEDSTATUSCODES
          > MAIL FROM:<>
          < 250 2.1.0 Sender OK
@@ -71,6 +72,7 @@ fn a_refused_text_is_refused_for_each_and_counted_once() {
          < 250-PIPELINING
          < 250-8BITMIME
          < 250-SMTPUTF8
+         < 250-CHUNKING
          < 250 ENHANCEDSTATUSCODES
          > MAIL FROM:<>
          < 250 2.1.0 Sender OK
@@ -114,6 +116,7 @@ fn the_other_protocols_hello_is_unknown_and_data_needs_recipients() {
          < 250-PIPELINING
          < 250-8BITMIME
          < 250-SMTPUTF8
+         < 250-CHUNKING
          < 250 ENHANCEDSTATUSCODES
          > MAIL FROM:<>
          < 250 2.1.0 Sender OK

@@ -4,14 +4,15 @@
 //! From the pure inside to the outside: `framing` finds lines and text, `command` and `reply` are the words,
 //! `body`, `limits` and `rates` hold what may be held, `door` says who came in where, `policy` what is granted,
 //! `session` puts them together without a socket, in `step` with its carrier; `auth` and `tls` secure it; `connection`
-//! moves octets and waits, `carry` puts it under TLS, `listen` are the sockets, `proxy` asks who stands behind one,
-//! `server` accepts.
+//! moves octets and waits, by its `deadlines`, `carry` puts it under TLS, `listen` are the sockets, `proxy` asks who
+//! stands behind one, `server` accepts.
 
 mod auth;
 mod body;
 mod carry;
 mod command;
 mod connection;
+mod deadlines;
 mod door;
 mod framing;
 mod limits;
@@ -31,7 +32,7 @@ pub use auth::{AuthSettings, HashError, PasswordHash, User, Users, hash_password
 pub use door::{Door, Peer, Protocol, TlsMode};
 pub use listen::{Listener, Stream};
 pub use server::{Edge, Keys};
-pub use settings::Settings;
+pub use settings::{Settings, Tarpit};
 pub use tls::{Renewal, Tls, TlsError, TlsFiles};
 
 use async_trait::async_trait;

@@ -45,17 +45,19 @@ macro_rules! replies {
 }
 
 replies! {
-    HELP = yes(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+    HELP = yes(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
     BYE = yes(221, "2.0.0", "Goodbye");
     READY_FOR_TLS = yes(220, "2.0.0", "Ready to start TLS");
     LOGGED_IN = yes(235, "2.7.0", "Authentication succeeded");
     OK = yes(250, "2.0.0", "OK");
     SENDER_OK = yes(250, "2.1.0", "Sender OK");
     RECIPIENT_OK = yes(250, "2.1.5", "Recipient OK");
+    CHUNK_OK = yes(250, "2.0.0", "Chunk received");
     NOT_VERIFIED = yes(252, "2.0.0", "Cannot verify; send mail to try");
     GO_AHEAD = yes(354, "", "End data with <CR><LF>.<CR><LF>");
     STOPPING = no(421, "4.3.2", "Service is stopping, try again", "stopping");
     TIMEOUT = no(421, "4.4.2", "Timeout, closing", "timeout");
+    TOO_SLOW = no(421, "4.4.2", "Text comes in too slowly, closing", "data_rate");
     TOO_MANY_SESSIONS = no(421, "4.7.0", "Too many sessions, try again later", "sessions");
     TOO_MANY_FROM_CLIENT = no(421, "4.7.0", "Too many sessions from your network", "client_sessions");
     TOO_FAST = no(421, "4.7.0", "Too many connections from your network, try again later", "connection_rate");
@@ -76,10 +78,12 @@ replies! {
     AUTH_CANCELLED = no(501, "5.7.0", "Authentication cancelled", "login");
     BAD_BASE64 = no(501, "5.5.2", "Cannot decode Base64", "syntax");
     BAD_AUTH_MESSAGE = no(501, "5.5.2", "Malformed authentication message", "syntax");
+    BAD_CHUNK = no(501, "5.5.4", "Size of the chunk not understood, closing", "chunk");
     BAD_RECIPIENT = no(501, "5.1.3", "Bad recipient address", "syntax");
     BAD_SENDER = no(501, "5.1.7", "Bad sender address", "syntax");
     NOT_IMPLEMENTED = no(502, "5.5.1", "Command not implemented", "not_implemented");
     BAD_SEQUENCE = no(503, "5.5.1", "Bad sequence of commands", "sequence");
+    TOO_EARLY = no(503, "5.5.0", "Sent before the reply to the message, closing", "early");
     NO_SUCH_MECHANISM = no(504, "5.5.4", "Authentication mechanism not offered", "not_implemented");
     TLS_FIRST = no(530, "5.7.0", "Must issue a STARTTLS command first", "tls_required");
     WRONG_CREDENTIALS = no(535, "5.7.8", "Authentication credentials invalid", "login");

@@ -91,7 +91,8 @@ const EHLO: &str = "> EHLO c
                     < 250-SIZE 100
                     < 250-PIPELINING
                     < 250-8BITMIME
-                    < 250-SMTPUTF8";
+                    < 250-SMTPUTF8
+                    < 250-CHUNKING";
 
 /// Up to a greeted session under TLS with AUTH.
 fn greeted(script: &str) -> String {

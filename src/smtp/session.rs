@@ -2,6 +2,8 @@
 //! left to the caller. mailin's engine keeps the order of commands; framing, parameters, limits and the last
 //! word on a message are ours.
 
+mod chunks;
+mod hello;
 mod security;
 
 use super::auth::{Credentials, Exchange};
@@ -13,9 +15,10 @@ use super::reply::{self, Reply};
 use super::step::{Awaits, Delivery, Step};
 use super::{Edge, Envelope, Peer, Protocol, Receipt};
 use bytes::{Buf, BytesMut};
+use chunks::{Chunk, Chunks};
 use mailin::SessionBuilder;
-use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Replies are handed out from this many octets on, even with commands still waiting.
 const ENOUGH: usize = 16 * 1024;
@@ -23,6 +26,7 @@ const ENOUGH: usize = 16 * 1024;
 enum Mode {
     Commands,
     Text(Text, Body),
+    Chunk(Chunk),
     Delivering,
     /// STARTTLS was granted, and the client is not yet told.
     StartTls,
@@ -52,6 +56,16 @@ pub struct Session {
     due: usize,
     /// Logins that failed.
     denied: u32,
+    /// The message that comes in chunks, until the last of them.
+    chunks: Option<Chunks>,
+    /// Whether the command before was a chunk that was refused.
+    chunk_refused: bool,
+    /// Whether bare CR or LF and NUL are taken for text from this client.
+    lenient: bool,
+    /// Nothing may have come in yet beyond what was taken.
+    quiet: bool,
+    /// How long the replies that wait are held back.
+    pause: Duration,
     out: Vec<u8>,
 }
 
@@ -60,6 +74,7 @@ impl Session {
     pub fn open(edge: &Arc<Edge>, peer: Peer) -> Self {
         let shared = Shared::default();
         let name = edge.settings.hostname.as_str();
+        let lenient = edge.settings.is_normalised(peer.client);
         let mut out = Vec::with_capacity(256);
         let speaks = match peer.door.protocol {
             Protocol::Smtp => "ESMTP",
@@ -78,6 +93,11 @@ impl Session {
             errors: 0,
             due: 1,
             denied: 0,
+            chunks: None,
+            chunk_refused: false,
+            lenient,
+            quiet: false,
+            pause: Duration::ZERO,
             out,
             edge: Arc::clone(edge),
         }
@@ -95,17 +115,37 @@ impl Session {
 
     /// What it waits for.
     pub fn awaits(&self) -> Awaits {
-        match self.mode {
-            Mode::Text(..) => Awaits::Text(self.turn),
+        match (&self.mode, &self.chunks) {
+            (Mode::Text(..), _) => Awaits::Text(self.turn),
+            (Mode::Chunk(chunk), _) => Awaits::Text(chunk.message),
+            (_, Some(chunks)) => Awaits::Chunk {
+                message: chunks.begun,
+                command: self.turn,
+            },
             _ => Awaits::Command(self.turn),
         }
+    }
+
+    /// Whether whatever the client has sent by now must be shown to [`Session::advance`] before the message
+    /// handed out last is answered.
+    pub fn listens(&self) -> bool {
+        self.quiet
     }
 
     /// Goes on with what came in, as far as that leads.
     pub fn advance(&mut self, input: &mut BytesMut) -> Step {
         loop {
+            if !self.pause.is_zero() {
+                return Step::Pause(std::mem::take(&mut self.pause));
+            }
             if self.out.len() >= ENOUGH {
                 return Step::Write;
+            }
+            if self.quiet && !matches!(self.mode, Mode::Delivering) {
+                self.quiet = false;
+                if !input.is_empty() {
+                    self.break_off(&reply::TOO_EARLY);
+                }
             }
             match &mut self.mode {
                 Mode::Closed => return Step::Close,
@@ -120,9 +160,15 @@ impl Session {
                     }
                     Line::Command { len } => {
                         self.turn += 1;
+                        let line = &input[..len];
+                        let too_long = self.edge.settings.is_too_long(line);
                         let credentials = match &self.mode {
-                            Mode::Auth(_) => self.auth_line(&input[..len]),
-                            _ => self.command(&input[..len]),
+                            Mode::Auth(_) => self.auth_line(line),
+                            _ if too_long => {
+                                self.too_long();
+                                None
+                            }
+                            _ => self.command(line),
                         };
                         input.advance(len + 2);
                         if let Some(credentials) = credentials {
@@ -142,12 +188,13 @@ impl Session {
                 Mode::Text(text, body) => {
                     let (used, progress) = text.feed(input, |run| body.push(run));
                     input.advance(used);
-                    if text.longest() > self.edge.settings.max_line {
+                    if text.longest() > self.edge.settings.longest_line() {
                         body.refuse(reply::TEXT_LINE_TOO_LONG);
                     }
                     match progress {
                         Progress::More => return Step::Read,
                         Progress::End => {
+                            self.quiet = self.lenient;
                             if let Some(delivery) = self.end_of_text() {
                                 return Step::Deliver(Box::new(delivery));
                             }
@@ -163,6 +210,14 @@ impl Session {
                             self.settle(refusal);
                             self.mode = Mode::Closed;
                         }
+                    }
+                }
+                Mode::Chunk(_) => {
+                    if !self.take_chunk(input) {
+                        return Step::Read;
+                    }
+                    if let Some(delivery) = self.end_of_chunk() {
+                        return Step::Deliver(Box::new(delivery));
                     }
                 }
             }
@@ -194,14 +249,30 @@ impl Session {
 
     /// Ends the session with a reply, whatever it is doing.
     pub fn break_off(&mut self, reply: &Reply) {
+        if let Mode::Closed = self.mode {
+            return;
+        }
         self.say(reply);
+        self.close();
+        self.pause = Duration::ZERO;
+    }
+
+    /// Nothing more is taken; what was held of a message is given back at once.
+    fn close(&mut self) {
         self.mode = Mode::Closed;
+        self.chunks = None;
     }
 
     /// Credentials are to be tried before all else.
     fn command(&mut self, line: &[u8]) -> Option<Credentials> {
-        match command::parse(line) {
+        let command = command::parse(line);
+        self.chunk_refused &= matches!(command, Ok(Command::Bdat { .. }));
+        match command {
+            Err(reply::BAD_CHUNK) => self.break_off(&reply::BAD_CHUNK),
             Err(refusal) => self.say(&refusal),
+            Ok(command) if self.chunks.is_some() && breaks_in(&command) => {
+                self.say(&reply::BAD_SEQUENCE);
+            }
             Ok(command) if self.lacks_tls(&command) => self.say(&reply::TLS_FIRST),
             Ok(Command::StartTls) => self.start_tls(),
             Ok(Command::Auth { mechanism, initial }) => return self.auth(mechanism, initial),
@@ -223,7 +294,9 @@ impl Session {
                 self.say(&reply);
             }
             Ok(Command::Data) => self.data(),
+            Ok(Command::Bdat { size, last }) => self.bdat(size, last),
             Ok(Command::Rset) => {
+                self.drop_chunks();
                 let reply = self.ask(b"RSET\r\n", reply::OK);
                 self.shared.lock().reset();
                 self.say(&reply);
@@ -236,63 +309,44 @@ impl Session {
         None
     }
 
-    fn hello(&mut self, name: &str, extended: bool, protocol: Protocol) {
-        if protocol != self.peer.door.protocol {
-            return self.say(&reply::UNKNOWN);
+    fn data(&mut self) {
+        let reply = self.begin();
+        if reply == reply::GO_AHEAD {
+            let text = match self.lenient {
+                true => Text::lenient(),
+                false => Text::default(),
+            };
+            self.mode = Mode::Text(text, self.new_body());
+            self.quiet = self.lenient;
         }
-        let reply = self.ask(b"EHLO name\r\n", reply::OK);
-        if reply.code != 250 {
-            return self.say(&reply);
-        }
-        self.shared.lock().reset();
-        name.clone_into(&mut self.helo);
-        let (tls, auth) = (self.offers_tls(), self.offers_auth());
-        let settings = &self.edge.settings;
-        if extended {
-            // Writing to a Vec cannot fail.
-            let _ = write!(
-                self.out,
-                "250-{}\r\n250-SIZE {}\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n{}{}\
-                 250 ENHANCEDSTATUSCODES\r\n",
-                settings.hostname,
-                settings.max_message_size,
-                if tls { "250-STARTTLS\r\n" } else { "" },
-                if auth { "250-AUTH PLAIN LOGIN\r\n" } else { "" },
-            );
-        } else {
-            reply::line(&mut self.out, 250, "", &settings.hostname);
+        self.say(&reply);
+    }
+
+    /// Whether the text of a message may begin: [`reply::GO_AHEAD`] or a refusal.
+    fn begin(&mut self) -> Reply {
+        let reply = self.ask(b"DATA\r\n", reply::GO_AHEAD);
+        // RFC 2033 section 4.2 leaves LMTP no choice of code.
+        let smtp = self.peer.door.protocol == Protocol::Smtp;
+        match reply {
+            reply::BAD_SEQUENCE if smtp && self.shared.lock().some_refused => reply::NO_RECIPIENTS,
+            reply => reply,
         }
     }
 
-    fn data(&mut self) {
-        let reply = self.ask(b"DATA\r\n", reply::GO_AHEAD);
-        let transaction = self.shared.lock();
-        let reply = match reply {
-            // RFC 2033 section 4.2 leaves LMTP no choice of code.
-            reply::BAD_SEQUENCE
-                if transaction.some_refused && self.peer.door.protocol == Protocol::Smtp =>
-            {
-                reply::NO_RECIPIENTS
-            }
-            reply => reply,
-        };
-        if reply == reply::GO_AHEAD {
-            let body = Body::new(
-                &self.edge.budget,
-                self.edge.settings.max_message_size,
-                transaction.size,
-            );
-            self.mode = Mode::Text(Text::default(), body);
-        }
-        drop(transaction);
-        self.say(&reply);
+    fn new_body(&self) -> Body {
+        Body::new(
+            &self.edge.budget,
+            self.edge.settings.max_message_size,
+            self.shared.lock().size,
+        )
     }
 
     /// The engine leaves its data state only on a success, so it is told that all is well in any case.
     fn end_of_text(&mut self) -> Option<Delivery> {
         self.ask(b".\r\n", reply::OK);
-        let Mode::Text(_, body) = std::mem::replace(&mut self.mode, Mode::Commands) else {
-            return None;
+        let body = match std::mem::replace(&mut self.mode, Mode::Commands) {
+            Mode::Text(_, body) => body,
+            _ => self.chunks.take()?.body,
         };
         let (mail_from, rcpt_to) = self.shared.lock().take();
         self.owe(rcpt_to.len());
@@ -357,7 +411,7 @@ impl Session {
     fn say(&mut self, reply: &Reply) {
         reply.write(&mut self.out);
         if reply.closes() {
-            self.mode = Mode::Closed;
+            self.close();
         }
         if reply.code < 400 {
             return;
@@ -366,11 +420,28 @@ impl Session {
         tracing::info!(code = reply.code, reason = reply.reason, "refused");
         if reply.code >= 500 {
             self.errors += 1;
+            // Not while text is held: it is not to be held any longer than it must.
+            if self.chunks.is_none() {
+                let price = self.edge.settings.tarpit.price(self.errors, reply);
+                self.pause = self.pause.max(price);
+            }
             if self.errors == self.edge.settings.max_errors {
                 self.say(&reply::TOO_MANY_ERRORS);
             }
         }
     }
+}
+
+/// Whether a command may not come between the chunks of a message.
+fn breaks_in(command: &Command<'_>) -> bool {
+    matches!(
+        command,
+        Command::Mail { .. }
+            | Command::Rcpt(_)
+            | Command::Data
+            | Command::StartTls
+            | Command::Auth { .. }
+    )
 }
 
 fn engine(edge: &Arc<Edge>, peer: &Peer, shared: &Shared) -> mailin::Session<Policy> {

@@ -58,6 +58,7 @@ struct Played {
     input: BytesMut,
     out: Vec<u8>,
     taken: Vec<(Envelope, Vec<u8>)>,
+    paused: Vec<Duration>,
     closed: bool,
 }
 
@@ -72,6 +73,7 @@ impl Played {
             input: BytesMut::new(),
             out: Vec::new(),
             taken: Vec::new(),
+            paused: Vec::new(),
             closed: false,
         }
     }
@@ -84,6 +86,7 @@ impl Played {
             match step {
                 Step::Read => return,
                 Step::Write => {}
+                Step::Pause(pause) => self.paused.push(pause),
                 Step::Close => self.closed = true,
                 Step::StartTls => self.session.secured(under_tls()),
                 Step::Authenticate(credentials) => {
@@ -125,7 +128,10 @@ fn play_on(mut played: Played, script: &str) -> Played {
     };
     played.send(b"");
     let mut transcript = note(&mut played);
-    for line in script.lines().filter_map(|l| l.trim().strip_prefix("> ")) {
+    for line in script
+        .lines()
+        .filter_map(|l| l.trim_start().strip_prefix("> "))
+    {
         transcript += &format!("> {line}\n");
         let octets = line
             .replace("\\r", "\r")
@@ -158,6 +164,7 @@ fn a_report_with_a_null_sender() {
          < 250-PIPELINING
          < 250-8BITMIME
          < 250-SMTPUTF8
+         < 250-CHUNKING
          < 250 ENHANCEDSTATUSCODES
          > MAIL FROM:<> SIZE=20 BODY=8BITMIME
          < 250 2.1.0 Sender OK
@@ -252,7 +259,7 @@ fn order_of_commands() {
          > STARTTLS
          < 502 5.5.1 Command not implemented
          > HELP
-         < 214 2.0.0 Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT
+         < 214 2.0.0 Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT
          > MAIL FROM:<a@b> FOO=1
          < 555 5.5.4 Parameter not recognised",
     );
@@ -435,11 +442,18 @@ fn smuggling_ends_the_session() {
     }
 }
 
+#[path = "chunking_tests.rs"]
+mod chunking;
+#[path = "lmtp_tests.rs"]
+mod lmtp;
+#[path = "model_tests.rs"]
+mod model;
 #[path = "security_tests.rs"]
 mod security_dialogues;
 use security_dialogues::{under_tls, word_on};
+#[path = "smuggling_tests.rs"]
+mod smuggling;
 #[path = "stream_tests.rs"]
 mod stream;
-
-#[path = "lmtp_tests.rs"]
-mod lmtp;
+#[path = "tarpit_tests.rs"]
+mod tarpit;

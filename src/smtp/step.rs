@@ -3,6 +3,7 @@
 use super::Envelope;
 use super::auth::Credentials;
 use super::limits::Hold;
+use std::time::Duration;
 
 /// What the caller does next. Replies that wait in [`Session::output`](super::session::Session::output) are written first.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub enum Step {
     StartTls,
     /// Have the password tried, then tell [`Session::authenticated`](super::session::Session::authenticated).
     Authenticate(Credentials),
+    /// Wait so long before writing and going on: the price of an error.
+    Pause(Duration),
     /// Write and close.
     Close,
 }
@@ -40,4 +43,11 @@ pub enum Awaits {
     Command(u64),
     /// The rest of a message's text.
     Text(u64),
+    /// The command for a message's next chunk. The message is under way and holds its text.
+    Chunk {
+        /// The message, as [`Awaits::Text`] numbers it.
+        message: u64,
+        /// The command.
+        command: u64,
+    },
 }

@@ -126,3 +126,42 @@ fn all_taken_in(place: &Place, daemon: &Daemon, smtp: &mut Smtp) {
     let repeated = daemon.metric("arfd_repeated_reports_total");
     assert_eq!(counted.unwrap() + repeated.unwrap(), listed.len() as f64);
 }
+
+/// Filed once and for all: what the sender tries again, because the reply never reached it, is a repeat; also
+/// by the other way that text may take.
+#[tokio::test]
+async fn who_vanishes_after_the_end_of_text_has_his_report_filed_once() {
+    let place = Place::sqlite();
+    let daemon = place.start();
+    let message = report(1, 1);
+    let chunk = [
+        format!("BDAT {} LAST\r\n", message.len()).as_bytes(),
+        &message,
+    ]
+    .concat();
+    for (before, by_chunk) in [false, true].into_iter().enumerate() {
+        let mut smtp = Smtp::connect(daemon.smtp).unwrap();
+        if by_chunk {
+            smtp.say("MAIL FROM:<>").unwrap();
+            smtp.say(&format!("RCPT TO:<{FILTER}>")).unwrap();
+            smtp.raw(&chunk).unwrap();
+        } else {
+            smtp.begin(FILTER).unwrap();
+            smtp.raw(&on_the_wire(&message)).unwrap();
+        }
+        drop(smtp);
+        daemon.shows("arfd_complaints_total{standing=\"counted\"}", 1.0);
+        daemon.shows("arfd_repeated_reports_total", before as f64);
+    }
+    let mut smtp = Smtp::connect(daemon.smtp).unwrap();
+    smtp.say("MAIL FROM:<>").unwrap();
+    smtp.say(&format!("RCPT TO:<{FILTER}>")).unwrap();
+    smtp.raw(&chunk).unwrap();
+    let reply = smtp.reply().unwrap();
+    let listed = place.list("reports");
+    assert_eq!(listed.len(), 1);
+    let id = listed[0]["id"].as_str().unwrap();
+    assert_eq!(reply, format!("250 2.0.0 already filed as {id}"));
+    let kept = place.arfd(&["show", id]).stdout;
+    assert!(kept == message);
+}

@@ -43,6 +43,7 @@ async fn pipelining_answers_in_order() {
         "250-",
         "250-",
         "250-",
+        "250-",
         "250 ",
         "250 2.1.0",
         "250 2.1.5",
@@ -169,4 +170,32 @@ async fn a_large_message_in_and_one_too_large_discarded_in_step() {
             ("MAIL FROM:<> SIZE=1000000", "250 2.1.0"),
         ])
         .await;
+}
+
+#[tokio::test]
+async fn a_message_in_chunks_arrives_as_it_was_sent() {
+    let served = Served::start(Settings::default()).await;
+    let mut client = served.client().await;
+    let envelope = &b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<abuse@example.test>\r\n"[..];
+    // Everything that ends text or a line elsewhere, and more than one read holds.
+    let text = b"a\n.\r\n.\r\n\r.\r\0\xff".repeat(30_000);
+    let (one, two) = text.split_at(100_001);
+    let first = format!("BDAT {}\r\n", one.len());
+    let last = format!("BDAT {} LAST\r\n", two.len());
+    for piece in [
+        envelope,
+        first.as_bytes(),
+        one,
+        last.as_bytes(),
+        two,
+        b"QUIT\r\n",
+    ] {
+        client.send(piece).await;
+    }
+    let rest = client.rest().await;
+    let replies = "250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n250 2.0.0 Chunk received\r\n\
+                   250 2.0.0 Filed 1\r\n221 2.0.0 Goodbye\r\n";
+    assert!(rest.ends_with(replies), "{rest}");
+    assert!(served.messages()[0] == text);
+    assert_eq!(served.metrics.smtp_bytes.get(), text.len() as u64);
 }
