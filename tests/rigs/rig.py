@@ -47,7 +47,7 @@ class Daemon:
         self.database = self.folder / "arfd.db"
         self.configuration = self.folder / "arfd.toml"
         self.configuration.write_text(
-            f'[log]\nlevel = "warn,arfd::app=info"\nformat = "json"\n'
+            f'[log]\nlevel = "warn,arfd::app=info,arfd::cli=info"\nformat = "json"\n'
             f'[smtp]\nlisten = "127.0.0.1:0"\nrecipients = ["{ABUSE}", "{FILTER}"]\n{smtp}\n'
             f'[http]\nlisten = "127.0.0.1:0"\n'
             f'[store]\nurl = "{store or f"sqlite://{self.database}"}"\n{store_keys}\n'

@@ -15,10 +15,11 @@ import time
 import hiccups
 import hostile
 from ledger import Ledger, verify
-from rig import ABUSE, Cut, Daemon, Smtp, binary, filed, need_descriptors, on_the_wire, percentiles, report
+from rig import ROOT, Cut, Daemon, Smtp, binary, filed, need_descriptors, on_the_wire, percentiles, report
 from trend import flat
 
-IDENTITIES = 5_000
+# Few, so that each crosses its rule again and again, and the daemon's windows are full early on.
+IDENTITIES = 300
 
 
 def main():
@@ -27,7 +28,7 @@ def main():
     arguments.add_argument("--rate", type=float, default=100, help="reports a second by the good clients")
     arguments.add_argument("--every", type=float, default=10, help="seconds between samples")
     arguments.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
-    arguments.add_argument("--csv", default="soak.csv")
+    arguments.add_argument("--csv", default=ROOT / "target/soak.csv")
     arguments.add_argument("--binary", help="instead of building the release binary")
     plan = arguments.parse_args()
     need_descriptors(4096)
@@ -63,7 +64,7 @@ class Crowd:
             self._start(self.slow, client)
         for client in range(3):
             self._start(self.vanishing, client)
-        for client in range(6):
+        for client in range(12):
             self._start(self.hostile, client)
 
     def _start(self, run, *arguments):
@@ -172,7 +173,7 @@ def soak(daemon, store, plan):
     samples = watch(daemon, plan)
     trouble.join()
     crowd.end()
-    for client in range(100):
+    for _ in range(100):
         if ledger.settle(daemon, lambda n: report(n, n % IDENTITIES)):
             break
         time.sleep(0.2)
@@ -213,12 +214,15 @@ def watch(daemon, plan):
         table = csv.DictWriter(file, columns)
         table.writeheader()
         while (now := time.monotonic() - begun) < plan.minutes * 60:
-            metrics = daemon.metrics()
+            try:
+                metrics = daemon.metrics()
+            except OSError:  # Its store is away.
+                metrics = {}
             reply = lambda kind: int(metrics.get(f'arfd_smtp_messages_total{{reply="{kind}"}}', 0))
             samples.append({
                 "seconds": round(now, 1), "rss_mb": round(daemon.rss_kib() / 1024, 2),
                 "descriptors": daemon.descriptors(), "threads": daemon.rss_kib("Threads"),
-                "sessions": int(metrics["arfd_smtp_sessions"]), "queue": int(metrics["arfd_queue_depth"]),
+                "sessions": int(metrics.get("arfd_smtp_sessions", -1)), "queue": int(metrics.get("arfd_queue_depth", -1)),
                 "accepted": reply("accepted"), "deferred": reply("deferred"), "rejected": reply("rejected"),
                 "cpu_seconds": daemon.cpu_seconds(),
             })
