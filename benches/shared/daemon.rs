@@ -16,7 +16,7 @@ pub fn start(folder: &Path, store: Option<&str>) -> (Process, SocketAddr) {
     );
     let file = folder.join("arfd.toml");
     let text = format!(
-        "[log]\nlevel = \"warn\"\n[smtp]\nlisten = \"{smtp}\"\nrecipients = [\"arf@abuse.example\"]\n\
+        "[log]\nlevel = \"error\"\n[smtp]\nlisten = \"{smtp}\"\nrecipients = [\"arf@abuse.example\"]\n\
          [http]\nlisten = \"{http}\"\n[store]\nurl = \"{store}\"\n\
          [[identification.headers]]\nname = \"X-AuthUser\"\n\
          [[feeds]]\nname = \"filter\"\nnetworks = [\"127.0.0.0/8\"]\nrecipients = [\"arf@abuse.example\"]\n"
