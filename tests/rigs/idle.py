@@ -13,6 +13,7 @@ from rig import Daemon, Smtp, binary, filed, need_descriptors, percentiles, repo
 
 A_CLIENT = 100
 BOUND_MS = 50
+PAUSE = 0.1
 
 
 def main():
@@ -34,8 +35,12 @@ def main():
 
 
 def watch(daemon, plan):
-    # Once through, so that what is made at the first message is not counted to the idle.
-    serve_one(daemon, 0)
+    # What the machine gives without them; and what is made at the first message is not counted to the idle.
+    alone = []
+    for n in range(1, 101):
+        alone.append(serve_one(daemon, -n)[0])
+        time.sleep(PAUSE)
+    print(f"good client alone, connect to 250: {percentiles(alone)}")
     before, descriptors = daemon.rss_kib(), daemon.descriptors()
     begun = time.monotonic()
     idle = []
@@ -56,7 +61,7 @@ def watch(daemon, plan):
         taken, answered = serve_one(daemon, len(whole) + 1)
         whole.append(taken)
         answer.append(answered)
-        time.sleep(0.1)
+        time.sleep(PAUSE)
     cpu = (daemon.cpu_seconds() - cpu) / (plan.minutes * 60)
     print(f"good client, {len(whole)} sessions of one report over {plan.minutes:g} minutes:")
     print(f"  connect to 250   {percentiles(whole)}")
