@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod clients;
 mod config;
 mod deploy;
 mod end_to_end;

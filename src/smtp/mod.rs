@@ -99,3 +99,16 @@ pub trait Inbox: Send + Sync + 'static {
     /// Takes a message. Returns only when it is durable or cannot be made so now.
     async fn deliver(&self, envelope: Envelope, message: Vec<u8>) -> Receipt;
 }
+
+/// What the fuzz targets under `fuzz/` drive. Only a build by cargo-fuzz has it: it is no part of the library's face.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use super::framing::{Fault, Line, Lines, Progress, Text};
+    pub use super::session::Session;
+    pub use super::step::{Delivery, Step};
+
+    /// Whether no message holds anything of the budget.
+    pub fn all_given_back(edge: &super::Edge) -> bool {
+        edge.budget.has_room(edge.settings.max_bytes_in_flight)
+    }
+}
