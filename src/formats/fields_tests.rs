@@ -1,6 +1,7 @@
 //! Fields as generators write them.
 
 use super::*;
+use crate::domain::feedback::FeedbackType;
 
 fn of(block: &str) -> Reading<'static> {
     let mut reading = Reading::none();
