@@ -29,6 +29,10 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
         if words.peek().is_some_and(|next| is_name(next)) {
             return ctime(words);
         }
+        if let Some(month) = self::month(word) {
+            let day = words.next()?.parse().ok()?; // Mar 3 2026 09:00:05 +0100
+            return timestamp(self::year(words.next()?)?, month, day, words);
+        }
         word = words.next()?; // the day of the week
     }
     if let Some((day, rest)) = word.split_once('-') {
@@ -195,6 +199,8 @@ mod tests {
             ("Tue Mar  3 09:00:05 2026", "2026-03-03T09:00:05Z"),
             ("Tue Mar  3 09:00:05 CET 2026", "2026-03-03T08:00:05Z"),
             ("03-Mar-2026 09:00:05 +0000", "2026-03-03T09:00:05Z"),
+            ("Mar  3 2026 09:00:05 +0100", "2026-03-03T08:00:05Z"),
+            ("March 3, 2026", "2026-03-03T00:00:00Z"),
             ("1772528405", "2026-03-03T09:00:05Z"),
             ("Tue, 03 Mar 2026 09:00:05 GMT+0100", "2026-03-03T08:00:05Z"),
             ("Sat, 31 Dec 2016 23:59:60 GMT", "2016-12-31T23:59:59Z"),

@@ -113,8 +113,10 @@ codes! {
     FORWARDED_REPORT = "forwarded-report";
     /// Trusted headers of the enclosed message name different sources; the precedence decided.
     CONFLICTING_CLUES = "conflicting-clues";
-    /// A XARF document without a member that its version demands.
+    /// A XARF or X-ARF document without a member that its version demands.
     XARF_INCOMPLETE = "xarf-incomplete";
+    /// A XARF version that was never published.
+    XARF_UNKNOWN_VERSION = "xarf-unknown-version";
     /// A XARF class or type outside its version's list.
     XARF_UNKNOWN_CLASS = "xarf-unknown-class";
     /// Several events in one webhook call; the first complaint counts.

@@ -97,7 +97,7 @@ fn take<'a>(bytes: &'a [u8], headers_only: bool, reading: &mut Reading<'a>) {
 }
 
 /// The identifier without brackets and without what some write around it.
-fn message_id(value: &str) -> &str {
+pub(super) fn message_id(value: &str) -> &str {
     match value.split_once('<') {
         Some((_, rest)) => rest.split('>').next().unwrap_or(rest).trim(),
         None => value.split_ascii_whitespace().next().unwrap_or_default(),
