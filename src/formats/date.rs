@@ -58,6 +58,29 @@ pub(super) fn is_day_only(text: &str) -> bool {
     !text.contains(':') && !text.trim().bytes().all(|b| b.is_ascii_digit())
 }
 
+/// Whether a date has the form of RFC 5322 section 3.3, the zones of 4.3 included.
+pub(super) fn is_rfc5322(text: &str) -> bool {
+    const ZONES: [&str; 10] = [
+        "UT", "GMT", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT",
+    ];
+    let text = text.split('(').next().unwrap_or(text).trim();
+    let text = match text.split_once(',') {
+        Some((day, rest)) if day.trim().len() == 3 => rest,
+        Some(_) => return false,
+        None => text,
+    };
+    let digits = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    let words: Vec<_> = text.split_ascii_whitespace().take(6).collect();
+    let [day, month, year, time, zone] = words[..] else {
+        return false;
+    };
+    let offset = zone.strip_prefix(['+', '-']);
+    digits(day)
+        && (month.len() == 3 && self::month(month).is_some())
+        && (digits(year) && clock(time).is_some())
+        && (offset.is_some_and(|z| z.len() == 4 && digits(z)) || ZONES.contains(&zone))
+}
+
 /// `2026-03-03`, `2026/03/03 09:00:05 +0100`, with any of the zones.
 fn iso(text: &str) -> Option<Timestamp> {
     let day = text.get(..10)?;
@@ -180,6 +203,28 @@ fn zone(word: &str) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_standards_own_form() {
+        for text in [
+            "Tue, 03 Mar 2026 09:00:05 +0000",
+            "3 Mar 2026 09:00 -0800 (PST)",
+            "Tue, 3 Mar 26 09:00:05 GMT",
+        ] {
+            assert!(is_rfc5322(text), "{text}");
+        }
+        for text in [
+            "",
+            "2026-03-03T09:00:05Z",
+            "Tue, 03 Mar 2026 09:00:05 UTC",
+            "Tue Mar  3 09:00:05 2026",
+            "Tuesday, 03 Mar 2026 09:00:05 +0000",
+            "03 March 2026 09:00:05 +0000",
+            "1772528405",
+        ] {
+            assert!(!is_rfc5322(text), "{text}");
+        }
+    }
 
     #[test]
     fn forms_seen_in_reports() {

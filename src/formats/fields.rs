@@ -1,6 +1,7 @@
 //! The machine-readable part taken apart into fields, within bounds, however its generator laid them out: one a
 //! line (RFC 5965 section 3), all on one line, or as YAML. What a field means is read in `values.rs`.
 
+use super::mime::skip_mark;
 use super::{defects as d, text, values};
 use crate::domain::headers::Fields;
 use crate::domain::report::Reading;
@@ -16,6 +17,10 @@ const LONGEST_NAME: usize = 100;
 
 /// Reads a block of fields into the reading. Returns how many there were.
 pub(super) fn read(block: &[u8], reading: &mut Reading<'_>) -> usize {
+    let (block, marked) = skip_mark(block.trim_ascii_start());
+    if marked {
+        reading.defect(d::BYTE_ORDER_MARK);
+    }
     let split = one_line(block);
     if split.is_some() {
         reading.defect(d::ONE_LINE);
@@ -89,7 +94,10 @@ fn take(name: &[u8], raw: &[u8], count: &mut Count, reading: &mut Reading<'_>) {
     let mut value = text::clean(raw, &mut |code| reading.defect(code));
     if let Some(inner) = quoted(&value) {
         value = inner.to_owned();
-        reading.defect(d::QUOTED_VALUE);
+        // RFC 6591 section 3.2 has DNS records in quotes.
+        if !name.ends_with("_dns") {
+            reading.defect(d::QUOTED_VALUE);
+        }
     }
     values::field(&name, value, reading);
 }

@@ -131,6 +131,10 @@ impl<'a> Message<'a> {
     /// Takes a message apart into its leaves, in order.
     pub fn new(bytes: &'a [u8]) -> Self {
         let mut defects = Vec::new();
+        let (bytes, marked) = skip_mark(bytes);
+        if marked {
+            defects.push(d::BYTE_ORDER_MARK);
+        }
         let (bytes, mbox) = skip_mbox(bytes);
         if mbox {
             defects.push(d::MBOX_LINE);
@@ -254,6 +258,14 @@ fn mixed_line_ends(head: &[u8]) -> bool {
     let crlf = memmem::find_iter(head, b"\r\n").count();
     let more = |byte| memchr::memchr_iter(byte, head).count() != crlf;
     crlf > 0 && more(b'\n') || more(b'\r')
+}
+
+/// Skips the mark that some programs put before UTF-8.
+pub(super) fn skip_mark(bytes: &[u8]) -> (&[u8], bool) {
+    match bytes.strip_prefix(b"\xEF\xBB\xBF") {
+        Some(rest) => (rest, true),
+        None => (bytes, false),
+    }
 }
 
 /// Skips empty lines and an mbox separator (`From ` or, quoted, `>From `) before the headers.

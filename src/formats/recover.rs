@@ -11,7 +11,7 @@
 //! |---|---|
 //! | any | what the machine-readable part states; for JMRP's `source_ip` the report's Subject |
 //! | `original_mail_from` | Return-Path, Received-SPF (`envelope-from`, `domain of`), Authentication-Results (`smtp.mailfrom`), X-Envelope-From |
-//! | `original_rcpt_to` | X-HmXmrOriginalRecipient, Delivered-To, X-Original-To, Envelope-To, X-Apparently-To, X-Envelope-To, `for` of the newest Received that is not such a service's |
+//! | `original_rcpt_to` | X-HmXmrOriginalRecipient, Delivered-To, X-Original-To, Envelope-To, X-Apparently-To, X-Envelope-To, `for` of the newest Received that has one and is not a complaint service's |
 //! | `source_ip` | X-Originating-IP, Received-SPF (`client-ip`, `designates`), Authentication-Results (`sender IP is`, `smtp.remote-ip`, `policy.iprev`), the boundary hop |
 //! | `arrival_date` | newest Received, Date |
 //! | `reported_domain` | `dkim=pass header.d` of Authentication-Results, d= of the newest DKIM-Signature (unverified) |
@@ -178,17 +178,15 @@ fn recipient(clues: &Clues<'_>) -> Option<(String, String)> {
             return Some((address.to_owned(), source));
         }
     }
-    let mut hops = clues.received.iter().map(|raw| line(raw));
-    let newest = hops.find(|hop| !received::is_to_loop(hop))?;
-    let (_, clause) = newest.split_once(" for ")?;
-    let first = clause.trim_start().split([' ', ';', '\t']).next()?;
-    let address = text::unbracketed(first).0;
-    is_mailbox(address).then(|| {
-        (
-            address.to_owned(),
-            "newest Received of the enclosed message".to_owned(),
-        )
-    })
+    let hops = clues.received.iter().map(|raw| line(raw));
+    let mut hops = hops.filter(|hop| !received::is_to_loop(hop));
+    let address = hops.find_map(|hop| {
+        let (_, clause) = hop.split_once(" for ")?;
+        let first = clause.trim_start().split([' ', ';', '\t']).next()?;
+        let address = text::unbracketed(first).0;
+        is_mailbox(address).then(|| address.to_owned())
+    })?;
+    Some((address, "Received chain of the enclosed message".to_owned()))
 }
 
 fn source_ip(clues: &Clues<'_>, reading: &mut Reading<'_>) -> Option<(IpAddr, &'static str)> {

@@ -33,12 +33,21 @@ fn arrival_date(value: &str, reading: &mut Reading<'_>) -> Option<bool> {
     let kept = once(&mut reading.report.arrival_date, date);
     if date::is_day_only(value) {
         reading.defect(d::DATE_ONLY);
+    } else if !date::is_rfc5322(value) {
+        reading.defect(d::DATE_FORMAT);
     }
     Some(kept)
 }
 
 /// Puts one field where it belongs.
-pub(super) fn field(name: &str, value: String, reading: &mut Reading<'_>) {
+pub(super) fn field(name: &str, mut value: String, reading: &mut Reading<'_>) {
+    if matches!(name, "original_mail_from" | "original_rcpt_to") && value.contains("=?") {
+        let decoded = text::decoded(value.as_bytes(), &mut |_| {});
+        if decoded != value {
+            reading.defect(d::ENCODED_WORD);
+            value = decoded;
+        }
+    }
     if value.is_empty() {
         reading.defect(d::EMPTY_FIELD);
         return;

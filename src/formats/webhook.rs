@@ -2,6 +2,7 @@
 //! notifications (plain or in SNS' envelope), and RFC 5965's own fields as members. They go through the same model as
 //! mail. Member names are those of the services' public documentation.
 
+use super::mime::skip_mark;
 use super::recover::derived;
 use super::{date, defects as d, fields, json_headers, mailbox, original, recover, text};
 use crate::domain::feedback::FeedbackType;
@@ -13,6 +14,7 @@ const MOST: usize = 200;
 
 /// Reads bytes that are JSON and no mail. None where they are not, or hold no event that is known.
 pub(super) fn read<'a>(bytes: &[u8]) -> Option<Reading<'a>> {
+    let bytes = skip_mark(bytes).0;
     let start = bytes.iter().find(|b| !b.is_ascii_whitespace())?;
     if !matches!(start, b'{' | b'[') || bytes.len() > json_headers::LARGEST {
         return None;
