@@ -12,7 +12,9 @@ const MONTHS: [&[u8; 3]; 12] = [
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim().trim_matches(['"', '\'', '<', '>']);
     if matches!(text.as_bytes().get(4), Some(b'-' | b'/')) {
-        return text.parse().ok().or_else(|| iso(text));
+        let exact = text.parse().ok().map(Timestamp::as_second);
+        let whole = exact.and_then(|second| Timestamp::from_second(second).ok());
+        return whole.or_else(|| iso(text));
     }
     if text.len() > 8 && text.bytes().all(|b| b.is_ascii_digit()) {
         let number: i64 = text.parse().ok()?;
@@ -125,12 +127,23 @@ fn timestamp<'w>(
     mut words: impl Iterator<Item = &'w str>,
 ) -> Option<Timestamp> {
     let (hour, minute, second) = words.next().map_or(Some((0, 0, 0)), clock)?;
+    let mut word = words.next();
+    let half = word.map(|word| word.to_ascii_uppercase());
+    let hour = match half.as_deref() {
+        Some("AM" | "PM") if hour > 12 => return None,
+        Some("AM") => hour % 12,
+        Some("PM") => hour % 12 + 12,
+        _ => hour,
+    };
+    if matches!(half.as_deref(), Some("AM" | "PM")) {
+        word = words.next();
+    }
     let date = Date::new(year, month, day).ok()?;
     let days = date
         .since(Date::constant(1970, 1, 1))
         .ok()
         .map(|span| i64::from(span.get_days()))?;
-    let offset = words.next().map_or(0, zone);
+    let offset = word.map_or(0, zone);
     Timestamp::from_second(days * 86_400 + hour * 3_600 + minute * 60 + second - offset).ok()
 }
 
@@ -238,6 +251,9 @@ mod tests {
             ("2026-03-03", "2026-03-03T00:00:00Z"),
             ("2026-03-03 09:00:05", "2026-03-03T09:00:05Z"),
             ("2026-03-03T09:00:05.5", "2026-03-03T09:00:05Z"),
+            ("2026-03-03T09:00:05.123456+01:00", "2026-03-03T08:00:05Z"),
+            ("3 Mar 2026 09:00:05 PM +0100", "2026-03-03T20:00:05Z"),
+            ("3 Mar 2026 12:00:05 am", "2026-03-03T00:00:05Z"),
             ("2026/03/03 09:00:05 +0100", "2026-03-03T08:00:05Z"),
             ("2026-03-03 09:00:05 UTC", "2026-03-03T09:00:05Z"),
             ("3 Mar 2026", "2026-03-03T00:00:00Z"),
@@ -258,6 +274,7 @@ mod tests {
             "Tue, 31 Feb 2020 00:00:00 +0000",
             "2020-13-01",
             "Tue Mar",
+            "3 Mar 2026 13:00 PM",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -87,7 +87,17 @@ impl<'a> Entity<'a> {
             base64_decode(start).filter(|bytes| !bytes.is_empty())
         } else if encoding.eq_ignore_ascii_case(b"quoted-printable") {
             let end = memchr::memrchr(b'\n', start).filter(|_| cut);
-            quoted_printable_decode(&start[..end.unwrap_or(start.len())])
+            let start = &start[..end.unwrap_or(start.len())];
+            match memchr::memchr(b'\n', start) {
+                None if start.contains(&b'\r') => {
+                    let lines: Vec<u8> = start
+                        .iter()
+                        .map(|b| if *b == b'\r' { b'\n' } else { *b })
+                        .collect();
+                    quoted_printable_decode(&lines)
+                }
+                _ => quoted_printable_decode(start),
+            }
         } else {
             None
         };
@@ -314,6 +324,7 @@ fn likely_boundary(body: &[u8]) -> Option<&[u8]> {
 /// The line end before a boundary belongs to the boundary (RFC 2046 section 5.1.1).
 fn without_line_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 

@@ -69,3 +69,14 @@ fn encodings_decoded_or_left() {
     );
     assert_eq!(body("7bit", "A=3A 1"), ("A=3A 1".into(), false));
 }
+
+#[test]
+fn soft_breaks_at_any_line_end() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = "Content-Transfer-Encoding: quoted-printable\n\nFeed=\nback: =41=\nB\n"
+            .replace('\n', end);
+        let (body, encoded) = Entity::new(text.as_bytes()).decoded();
+        assert!(encoded);
+        assert_eq!(String::from_utf8_lossy(&body).trim_end(), "Feedback: AB");
+    }
+}
