@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// Pieces of one parameter that are put together.
 const MOST_PIECES: usize = 16;
-/// Parameters among which pieces are looked for.
+/// Parameters among which one is looked for.
 const MOST_PARAMETERS: usize = 200;
 
 /// What a part is, as far as reports care.
@@ -68,7 +68,7 @@ pub(super) fn essence(content_type: &[u8]) -> &[u8] {
 /// pieces and with the encoding of RFC 2231.
 pub(super) fn parameter<'a>(value: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
     let is = |found: &[u8]| found.eq_ignore_ascii_case(name.as_bytes());
-    let mut all = Parameters::of(value);
+    let mut all = Parameters::of(value).take(MOST_PARAMETERS);
     let plain = all.find(|(found, _)| is(found)).map(|(_, value)| value);
     plain.or_else(|| pieces(value, name))
 }

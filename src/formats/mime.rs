@@ -37,25 +37,21 @@ pub(super) struct Entity<'a> {
 impl<'a> Entity<'a> {
     /// Splits at the first empty line; without one everything is header, as far as headers go.
     pub fn new(bytes: &'a [u8]) -> Self {
+        // Not past the limit, be it one line only.
+        let window = &bytes[..bytes.len().min(LONGEST_HEAD)];
         let mut at = 0;
-        while at < bytes.len() {
-            if at > LONGEST_HEAD {
-                let (head, body) = bytes.split_at(LONGEST_HEAD);
-                return Self { head, body };
-            }
-            if matches!(bytes[at], b'\r' | b'\n') {
+        while at < window.len() {
+            if matches!(window[at], b'\r' | b'\n') {
                 let (head, rest) = bytes.split_at(at);
                 return Self {
                     head,
                     body: &rest[line_end(rest)..],
                 };
             }
-            at += line_end(&bytes[at..]);
+            at += line_end(&window[at..]);
         }
-        Self {
-            head: bytes,
-            body: &[],
-        }
+        let (head, body) = bytes.split_at(window.len());
+        Self { head, body }
     }
 
     /// The raw value of the first field of that name.
@@ -124,6 +120,8 @@ fn whole_quanta(text: &[u8]) -> &[u8] {
 pub(super) struct Part<'a> {
     pub kind: Kind,
     pub entity: Entity<'a>,
+    /// Whether it is the whole message: its headers are the report's own.
+    pub whole: bool,
 }
 
 /// A message taken apart.
@@ -172,6 +170,7 @@ impl<'a> Message<'a> {
             message.parts.push(Part {
                 kind: message.kind,
                 entity: top,
+                whole: true,
             });
         }
         message
@@ -254,7 +253,11 @@ impl<'a> Message<'a> {
         let content_type = entity.field("Content-Type").unwrap_or_default();
         let kind = Kind::of(essence(content_type));
         if kind != Kind::Multipart {
-            self.parts.push(Part { kind, entity });
+            self.parts.push(Part {
+                kind,
+                entity,
+                whole: false,
+            });
         } else if depth < DEEPEST {
             self.split(entity.body, content_type, depth + 1);
         } else {

@@ -80,3 +80,13 @@ fn soft_breaks_at_any_line_end() {
         assert_eq!(String::from_utf8_lossy(&body).trim_end(), "Feedback: AB");
     }
 }
+
+#[test]
+fn one_endless_line_is_cut_where_headers_are() {
+    let line = "X: ".to_owned() + &"y".repeat(3 * LONGEST_HEAD);
+    let entity = Entity::new(line.as_bytes());
+    assert_eq!(entity.head.len(), LONGEST_HEAD);
+    assert_eq!(entity.body.len(), line.len() - LONGEST_HEAD);
+    let many = "a/b".to_owned() + &"; c=d".repeat(100_000) + "; boundary=x";
+    assert_eq!(parameter(many.as_bytes(), "boundary"), None);
+}

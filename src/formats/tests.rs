@@ -317,6 +317,9 @@ fn forwards_of_people() {
         kind("Content-Type: message/rfc822\n\nFrom: a@b\n"),
         Some(MessageKind::Forward)
     );
+    let whole = "From: kim@isp.example\nMessage-ID: <fwd@x>\nContent-Type: message/rfc822\n\nMessage-ID: <m@x>\n";
+    let original = super::read(whole.as_bytes()).original.unwrap();
+    assert_eq!(original.message_id.as_deref(), Some("m@x"));
 }
 
 #[test]
