@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("lock", &["domain", "clock", "metrics"]),
     ("store", &["domain"]),
     ("smtp", &["clock", "metrics"]),
-    ("http", &["domain", "metrics", "store"]),
+    ("http", &["clock", "domain", "metrics", "store"]),
     (
         "intake",
         &["domain", "formats", "store", "clock", "metrics"],

@@ -5,6 +5,7 @@ mod closing;
 mod concurrency;
 mod filing;
 mod orders;
+mod restraint;
 mod speed;
 mod statements;
 

@@ -4,7 +4,7 @@
 mod desk;
 mod wire;
 
-pub use wire::{judge, open_existing_store, open_store};
+pub use wire::{judge, open_existing_store, open_store, policy};
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -62,6 +62,9 @@ pub enum StartError {
     /// A pattern is not a regular expression.
     #[error("identification.headers")]
     Pattern(#[from] regex::Error),
+    /// The store does not say what it knows.
+    #[error("what the store knows cannot be read")]
+    Unreadable(StoreError),
     /// The metrics could not be set up.
     #[error("metrics")]
     Metrics(#[from] prometheus::Error),
@@ -99,6 +102,8 @@ impl Daemon {
         let metrics = Arc::new(Metrics::new()?);
         wire::start_at_zero(&metrics, settings);
         let store = open_store(settings).await?;
+        let policy = wire::policy(settings, store.as_ref(), clock.now()).await;
+        let policy = policy.map_err(StartError::Unreadable)?;
         let targets = wire::targets(settings, &metrics, &clock)?;
         let (smtp_listener, smtp_address) = listen("smtp.listen", settings.smtp.listen).await?;
         let (http_listener, http_address) = listen("http.listen", settings.http.listen).await?;
@@ -108,7 +113,7 @@ impl Daemon {
         let ordered = Arc::new(Notify::new());
         let (handle, writer_task) = writer::spawn(
             Arc::clone(&store),
-            Arc::new(settings.to_policy()),
+            Arc::new(policy),
             wire::writer_settings(settings),
             Arc::clone(&ordered),
             Arc::clone(&clock),
@@ -122,7 +127,7 @@ impl Daemon {
         let outbox = Arc::new(Outbox::new(
             Arc::clone(&store),
             targets,
-            clock,
+            Arc::clone(&clock),
             Arc::clone(&metrics),
             wire::outbox_settings(settings),
         ));
@@ -149,7 +154,11 @@ impl Daemon {
             store: Arc::clone(&store),
             ready: Arc::clone(&ready),
         };
-        let http = http::serve(http_listener, seen, stop_http.clone());
+        let access = http::Access {
+            token: settings.http.token.to_secret_string(),
+            clock: Arc::clone(&clock),
+        };
+        let http = http::serve(http_listener, seen, access, stop_http.clone());
         let http = async move {
             if let Err(error) = http.await {
                 tracing::error!(%error, "the HTTP listener failed");

@@ -3,7 +3,9 @@
 use super::StartError;
 use crate::clock::Clock;
 use crate::config::{Settings, Target};
+use crate::domain::filing::Policy;
 use crate::domain::lock::{Backoff, OrderState, SPAMEXPERTS};
+use crate::domain::restraint::Restraint;
 use crate::domain::standing::Standing;
 use crate::intake::prepare::Judge;
 use crate::intake::writer::WriterSettings;
@@ -12,7 +14,8 @@ use crate::lock::spamexperts::{self, SpamExperts};
 use crate::metrics::Metrics;
 use crate::outbox;
 use crate::smtp;
-use crate::store::{self, Store, StoreOptions};
+use crate::store::{self, Known, Store, StoreError, StoreOptions};
+use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,6 +68,45 @@ pub fn judge(settings: &Settings) -> Result<Judge, StartError> {
         feeds: settings.to_feeds(),
         methods: settings.to_methods()?,
     })
+}
+
+/// The rules and what restrains them. Rules and feeds that the store has not seen for `restraint.trial` are
+/// on trial; those it never saw are written down now.
+///
+/// # Errors
+/// When the store fails.
+pub async fn policy(
+    settings: &Settings,
+    store: &dyn Store,
+    now: Timestamp,
+) -> Result<Policy, StoreError> {
+    let mut policy = settings.to_policy();
+    let rules = policy.rules.iter().map(|rule| Known {
+        kind: "rule",
+        name: rule.name.clone(),
+        shape: rule.shape(),
+    });
+    let feeds = settings.feeds.iter().map(|feed| Known {
+        kind: "feed",
+        name: feed.name.clone(),
+        shape: String::new(),
+    });
+    let known: Vec<Known> = rules.chain(feeds).collect();
+    let trial = SignedDuration::try_from(settings.restraint.trial.0).unwrap_or(SignedDuration::MAX);
+    let trials = &mut policy.restraints.trials;
+    for (one, seen) in known.iter().zip(store.first_seen(&known, now).await?) {
+        let ends = seen.checked_add(trial).unwrap_or(Timestamp::MAX);
+        if ends <= now {
+            continue;
+        }
+        tracing::warn!(kind = one.kind, name = one.name, %ends, "on trial: what it crosses is recorded, not locked");
+        let of_kind = match one.kind {
+            "rule" => &mut trials.rules,
+            _ => &mut trials.feeds,
+        };
+        of_kind.insert(one.name.clone(), ends);
+    }
+    Ok(policy)
 }
 
 /// Whom to ask for locks; nobody while they are only observed.
@@ -191,6 +233,9 @@ fn to_usize(octets: u64) -> usize {
 
 /// Makes the labels that are known beforehand appear at once, so that rates are right from the first event.
 pub fn start_at_zero(metrics: &Metrics, settings: &Settings) {
+    for restraint in Restraint::NAMES {
+        metrics.restrained.with_label_values(&[restraint]);
+    }
     for standing in Standing::ALL {
         metrics.complaints.with_label_values(&[standing.as_str()]);
     }

@@ -68,8 +68,8 @@ impl Ingest {
         let most = settings.smtp.max_message_size.0;
         super::runtime()?.block_on(async {
             let store = app::open_store(&settings).await?;
-            let policy = settings.to_policy();
             let clock = SystemClock::default();
+            let policy = app::policy(&settings, store.as_ref(), clock.now()).await?;
             let mut code = ExitCode::SUCCESS;
             for path in &self.files {
                 let message = match read(path, most) {

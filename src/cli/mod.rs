@@ -7,6 +7,7 @@ pub mod demo;
 mod ingest;
 mod list;
 mod parse;
+mod pause;
 mod serve;
 mod show;
 
@@ -64,6 +65,12 @@ enum Command {
     Show(show::Show),
     /// Close an identity's incident, so that it is assessed anew.
     Close(close::Close),
+    /// Pause all locks.
+    Pause(pause::Pause),
+    /// Let locks go out again.
+    Resume(pause::Resume),
+    /// Let the locks of held incidents go out.
+    Approve(pause::Approve),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -98,6 +105,9 @@ pub fn main() -> ExitCode {
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
         Command::Close(close) => close.run(),
+        Command::Pause(pause) => pause.run(),
+        Command::Resume(resume) => resume.run(),
+        Command::Approve(approve) => approve.run(),
         Command::Config(config) => config.run(),
     };
     result.unwrap_or_else(|error| {

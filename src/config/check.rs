@@ -1,7 +1,7 @@
 //! Whether settings make sense. All problems are reported at once, each with its key.
 
-use super::place;
 use super::settings::{Settings, Target};
+use super::{place, restraint};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::threshold::MOST_COMPLAINTS;
 use ipnet::IpNet;
@@ -71,11 +71,13 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     let mut problems = Problems::default();
     log(settings, &mut problems);
     smtp(settings, &mut problems);
+    http(settings, &mut problems);
     store(settings, &mut problems);
     identification(settings, &mut problems);
     feeds(settings, &mut problems);
     rules(settings, &mut problems);
     lock(settings, &mut problems);
+    restraint::check(settings, &mut problems);
     problems.0
 }
 
@@ -338,6 +340,25 @@ fn rules(settings: &Settings, problems: &mut Problems) {
             );
         }
     }
+}
+
+/// Characters that a token for HTTP must have: no guess may find it.
+const LEAST_TOKEN: usize = 16;
+
+fn http(settings: &Settings, problems: &mut Problems) {
+    let token = &settings.http.token;
+    problems.demand(
+        token.is_empty() || token.expose().len() >= LEAST_TOKEN,
+        "http.token",
+        format!("must have {LEAST_TOKEN} characters or more"),
+    );
+    problems.demand(
+        !token
+            .expose()
+            .contains(|c: char| c.is_whitespace() || c.is_control()),
+        "http.token",
+        "must be one word, or it could not be sent",
+    );
 }
 
 fn lock(settings: &Settings, problems: &mut Problems) {

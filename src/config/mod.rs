@@ -5,12 +5,14 @@
 mod check;
 mod environment;
 mod place;
+mod restraint;
 mod settings;
 mod target;
 mod translate;
 mod values;
 
 pub use check::{Problem, check};
+pub use restraint::Restraint;
 pub use settings::*;
 pub use target::check_target;
 pub use values::{MASK, Secret, SecretUrl, Size, Span};

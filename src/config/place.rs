@@ -176,6 +176,7 @@ fn is_bare(key: &str) -> bool {
 fn known_keys() -> BTreeSet<String> {
     let mut all = Settings::default();
     all.store.url_file = Some("x".into());
+    all.http.token_file = Some("x".into());
     all.lock.spamexperts.password_file = Some("x".into());
     all.lock.spamexperts.ca_file = Some("x".into());
     all.identification.headers = vec![Header {

@@ -2,6 +2,7 @@
 //! here (unknown keys are refused); sense is checked in `check.rs`. `samples/arfd.toml` explains each key
 //! and a test holds it equal to these defaults.
 
+use super::restraint::Restraint;
 use super::values::{Secret, SecretUrl, Size, Span};
 use crate::domain::attribution::IdentificationMethod;
 use crate::lock::spamexperts;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub identification: Identification,
     /// Where locks go.
     pub lock: Lock,
+    /// What keeps a crossed rule from locking at once.
+    pub restraint: Restraint,
     /// How lock orders are carried out.
     pub outbox: Outbox,
     /// Sources of reports and their proof.
@@ -54,6 +57,7 @@ impl Default for Settings {
             store: Store::default(),
             identification: Identification::default(),
             lock: Lock::default(),
+            restraint: Restraint::default(),
             outbox: Outbox::default(),
             feeds: Vec::new(),
             rules: vec![
@@ -163,12 +167,18 @@ impl Default for Smtp {
 pub struct Http {
     /// Address and port.
     pub listen: SocketAddr,
+    /// The bearer token that may change something; empty for nobody.
+    pub token: Secret,
+    /// A file that holds the token, read instead of `token`.
+    pub token_file: Option<PathBuf>,
 }
 
 impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8025)),
+            token: Secret::default(),
+            token_file: None,
         }
     }
 }

@@ -66,6 +66,14 @@ pub(super) fn read_secrets(
         );
         settings.store.url = SecretUrl::new(&read("store.url_file", path)?);
     }
+    if let (Some(path), Need::Everything) = (&settings.http.token_file, need) {
+        problems.demand(
+            settings.http.token.is_empty(),
+            "http.token",
+            "give one of them: token or token_file",
+        );
+        settings.http.token = Secret::new(&read("http.token_file", path)?);
+    }
     let target = &mut settings.lock.spamexperts;
     if let (Some(path), Need::Everything) = (&target.password_file, need) {
         problems.demand(

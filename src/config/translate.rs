@@ -79,6 +79,7 @@ impl Settings {
         });
         Policy {
             rules: rules.collect(),
+            restraints: self.restraint.to_restraints(),
             reopen_after_seconds: self.lock.reopen_after.0.as_secs(),
             targets: match self.lock.target {
                 Target::Observe => Vec::new(),

@@ -7,6 +7,7 @@ use super::feed::Arrival;
 use super::feedback::FeedbackType;
 use super::ids::{IncidentId, ReportId};
 use super::report::Format;
+use super::restraint::{Restraint, Restraints};
 use super::standing::Standing;
 use super::threshold::Rule;
 use jiff::Timestamp;
@@ -59,6 +60,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// Names of the targets that get an order for each incident; empty while locks are only observed.
     pub targets: Vec<String>,
+    /// What keeps a crossing from locking at once.
+    pub restraints: Restraints,
     /// How long after a crossing an identity is assessed again, in seconds: its incident has then expired.
     pub reopen_after_seconds: u64,
 }
@@ -83,6 +86,8 @@ pub struct Opened {
     pub incident: IncidentId,
     /// The crossed rule's name.
     pub rule: String,
-    /// Whether orders were written for it (false while locks are only observed).
+    /// Whether its orders go out now: not while locks are only observed, nor when something restrains it.
     pub ordered: bool,
+    /// What restrains it, if anything does.
+    pub restraint: Option<Restraint>,
 }

@@ -1,6 +1,7 @@
 //! Incidents: what a crossing opens, with everything needed to answer *why* at three in the morning.
 
 use super::ids::{IdentityId, IncidentId, ReportId};
+use super::restraint::{Judged, Restraint};
 use super::threshold::Crossing;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum IncidentState {
     /// A lock is ordered and not yet confirmed.
     Open,
+    /// A lock would be ordered, but waits for a person: locks are paused, or too many were ordered.
+    Held,
     /// The target confirmed the lock.
     Locked,
     /// No target took the order; the desk must look.
@@ -28,6 +31,7 @@ impl IncidentState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Held => "held",
             Self::Locked => "locked",
             Self::Refused => "refused",
             Self::Expired => "expired",
@@ -48,14 +52,22 @@ pub struct Explanation {
     pub decided_by: String,
     /// When.
     pub decided_at: Timestamp,
+    /// What kept it from locking at once, if anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restraint: Option<Restraint>,
 }
 
 impl Explanation {
     /// An explanation of a crossing by a rule.
-    pub fn by_rule(crossing: Crossing, trigger: ReportId, now: Timestamp) -> Self {
+    pub fn by_rule(judged: Judged, trigger: ReportId, now: Timestamp) -> Self {
+        let Judged {
+            crossing,
+            restraint,
+        } = judged;
         let decided_by = format!("rule {}", crossing.rule.name);
         Self {
             crossing,
+            restraint,
             trigger,
             decided_by,
             decided_at: now,

@@ -22,11 +22,19 @@ pub enum OrderState {
     Refused,
     /// Recorded only: locks are switched off.
     Observed,
+    /// Waits for a person to approve it.
+    Held,
 }
 
 impl OrderState {
     /// All of them, for metrics that start at zero.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Locked, Self::Refused, Self::Observed];
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Locked,
+        Self::Refused,
+        Self::Observed,
+        Self::Held,
+    ];
 
     /// The stable name, as in the store and metric labels.
     pub fn as_str(self) -> &'static str {
@@ -35,6 +43,7 @@ impl OrderState {
             Self::Locked => "locked",
             Self::Refused => "refused",
             Self::Observed => "observed",
+            Self::Held => "held",
         }
     }
 }

@@ -12,6 +12,8 @@ pub mod identity;
 pub mod ids;
 pub mod incident;
 pub mod lock;
+pub mod pattern;
 pub mod report;
+pub mod restraint;
 pub mod standing;
 pub mod threshold;

@@ -41,6 +41,25 @@ impl Rule {
                 || self.feedback_types.contains(&complaint.feedback_type))
     }
 
+    /// What the rule asks for, as text: two rules of one name and shape are the same rule. What is added to
+    /// rules later must leave the shapes of those that do not use it as they are.
+    pub fn shape(&self) -> String {
+        let kinds: Vec<&str> = self
+            .feedback_types
+            .iter()
+            .map(FeedbackType::as_str)
+            .collect();
+        format!(
+            "feeds {:?} types {kinds:?} window {} weight {} messages {} complainants {} feeds {}",
+            self.feeds,
+            self.window_seconds,
+            self.min_weight,
+            self.min_messages,
+            self.min_complainants,
+            self.min_feeds
+        )
+    }
+
     /// The instant after which complaints are inside the window that ends at `now`.
     pub fn window_start(&self, now: Timestamp) -> Timestamp {
         let length = i64::try_from(self.window_seconds).unwrap_or(i64::MAX);
@@ -166,6 +185,11 @@ impl History {
         all.into_iter()
             .filter(|complaint| complaint.received_at > instant)
             .for_each(|complaint| self.push(complaint));
+    }
+
+    /// The complaints, in the order they came.
+    pub fn iter(&self) -> impl Iterator<Item = &Complaint> {
+        self.complaints.iter()
     }
 
     /// How many complaints there are.

@@ -1,12 +1,16 @@
 //! What can be seen of the daemon from outside: metrics for Prometheus, and whether it lives and is ready.
 
+mod locks;
+
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the store may take to answer a probe or a scrape.
 const PROBE: Duration = Duration::from_secs(5);
+/// The largest body of a request, in octets.
+const LARGEST_BODY: usize = 16 * 1024;
 
 /// What the handlers need.
 #[derive(Clone, Debug)]
@@ -27,9 +33,31 @@ pub struct Seen {
     pub ready: Arc<AtomicBool>,
 }
 
+/// Who may change something over HTTP: who bears the token.
+#[derive(Clone)]
+pub struct Access {
+    /// The token; empty for nobody.
+    pub token: SecretString,
+    /// Tells when.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// The routes.
-pub fn router(seen: Seen) -> Router {
+pub fn router(seen: Seen, access: &Access) -> Router {
+    let token = access.token.expose_secret();
+    let switching = match token {
+        "" => Router::new(),
+        _ => Router::new()
+            .route("/api/v1/locks", get(locks::get).post(locks::post))
+            .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .with_state(locks::Switching::new(
+                seen.clone(),
+                Arc::clone(&access.clock),
+                token,
+            )),
+    };
     Router::new()
+        .merge(switching)
         .route("/", get(index))
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
@@ -44,9 +72,10 @@ pub fn router(seen: Seen) -> Router {
 pub async fn serve(
     listener: TcpListener,
     seen: Seen,
+    access: Access,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(seen))
+    axum::serve(listener, router(seen, &access))
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await
 }
@@ -99,6 +128,11 @@ async fn metrics(State(seen): State<Seen>) -> Response {
         // All other figures are still worth having.
         Ok(Err(error)) => tracing::warn!(%error, "the orders could not be counted"),
         Err(_) => tracing::warn!("the orders could not be counted in time"),
+    }
+    match tokio::time::timeout(PROBE, seen.store.lock_switch()).await {
+        Ok(Ok(switch)) => seen.metrics.locks_paused.set(switch.paused.into()),
+        Ok(Err(error)) => tracing::warn!(%error, "whether locks are paused could not be read"),
+        Err(_) => tracing::warn!("whether locks are paused could not be read in time"),
     }
     match seen.metrics.render() {
         Ok(text) => (

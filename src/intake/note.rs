@@ -3,6 +3,7 @@
 
 use super::prepare::Prepared;
 use crate::domain::filing::Filed;
+use crate::domain::restraint::Restraint;
 use crate::metrics::Metrics;
 
 /// What will be told of one report.
@@ -71,12 +72,18 @@ impl Note {
                 .crossings
                 .with_label_values(&[opened.rule.as_str()])
                 .inc();
+            let restraint = opened.restraint.as_ref();
+            if let Some(restraint) = restraint {
+                let labels = [restraint.as_str()];
+                metrics.restrained.with_label_values(&labels).inc();
+            }
             tracing::warn!(
                 report = %filed.id,
                 incident = %opened.incident,
                 rule = opened.rule,
                 identity,
                 ordered = opened.ordered,
+                restraint = restraint.map(Restraint::sentence),
                 "threshold crossed"
             );
         }

@@ -5,12 +5,13 @@ use super::dialect::{Connection, Dialect, Row, Value};
 use super::sql::{self, Bulk, Marks};
 use super::window::Windows;
 use super::{
-    Claim, IncidentRow, OrderRow, ReportRow, Settlement, Store, StoreError, closing, filing,
-    listing, orders,
+    Claim, IncidentRow, Known, OrderRow, ReportRow, Settlement, Store, StoreError, closing, filing,
+    listing, orders, switch,
 };
 use crate::domain::filing::{Filed, Filing, Policy};
 use crate::domain::ids::{IncidentId, OrderId, ReportId};
 use crate::domain::lock::OrderState;
+use crate::domain::restraint::LockSwitch;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{Pool, Transaction};
@@ -165,6 +166,38 @@ impl<D: Dialect> Store for SqlStore<D> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         closing::close(self, incident, actor, why, now).await
+    }
+
+    async fn approve_incident(
+        &self,
+        incident: IncidentId,
+        actor: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        switch::approve(self, incident, actor, why, now).await
+    }
+
+    async fn lock_switch(&self) -> Result<LockSwitch, StoreError> {
+        switch::get(self).await
+    }
+
+    async fn pause_locks(
+        &self,
+        paused: bool,
+        actor: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        switch::set(self, paused, actor, why, now).await
+    }
+
+    async fn first_seen(
+        &self,
+        known: &[Known],
+        now: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        switch::first_seen(self, known, now).await
     }
 
     async fn waiting(&self) -> Result<Vec<(String, u64)>, StoreError> {

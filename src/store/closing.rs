@@ -20,7 +20,7 @@ const BY_AGE: &str = "lock.reopen_after";
 /// Ends the incidents that are old enough among those of the identities that this transaction holds.
 pub(super) async fn expire<D: Dialect>(
     tx: &mut Tx<D>,
-    held: &mut HashMap<IdentityId, Held>,
+    held: &mut HashMap<IdentityId, Held<'_>>,
     policy: &Policy,
 ) -> Result<(), StoreError> {
     let mut owners: HashMap<Uuid, IdentityId> = HashMap::new();

@@ -6,21 +6,22 @@ use super::body::{SqlStore, Tx, insert, run};
 use super::dialect::{Columns, Dialect};
 use super::filing::Held;
 use super::sql;
+use super::switch;
 use super::window::Window;
 use crate::domain::complaint::Complaint;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::{Opened, Policy};
-use crate::domain::ids::{
-    ComplainantKey, ComplaintId, IdentityId, IncidentId, MessageKey, ReportId,
-};
+use crate::domain::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
 use crate::domain::incident::{Explanation, IncidentState};
 use crate::domain::lock::{LockOrder, OrderState};
-use crate::domain::threshold::{self, History, MOST_COMPLAINTS, longest_window_start};
-use jiff::Timestamp;
+use crate::domain::restraint::{self, Restraint, Restraints};
+use crate::domain::threshold::{History, MOST_COMPLAINTS, Rule, longest_window_start};
+use jiff::{SignedDuration, Timestamp};
 use sqlx::SqlSafeStr;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// The target of an order that is only recorded.
 const NO_TARGET: &str = "none";
 
@@ -33,7 +34,7 @@ pub(super) async fn assess<D: Dialect>(
     store: &SqlStore<D>,
     tx: &mut Tx<D>,
     counted: &[Complaint],
-    held: &HashMap<IdentityId, Held>,
+    held: &HashMap<IdentityId, Held<'_>>,
     policy: &Policy,
 ) -> Result<Assessed, StoreError> {
     let mut opened = HashMap::new();
@@ -49,24 +50,41 @@ pub(super) async fn assess<D: Dialect>(
         if !window.push(complaint.clone()) {
             continue;
         }
-        let Some(crossing) = threshold::assess(&policy.rules, &window.complaints, now) else {
+        let Some(row) = held.get(&complaint.identity) else {
             continue;
         };
-        let why = Explanation::by_rule(crossing, complaint.report, now);
-        let incident = open::<D>(tx, complaint.identity, &why, policy).await?;
-        if policy.targets.is_empty() {
+        let restraints = &policy.restraints;
+        let judged = restraint::assess(
+            &policy.rules,
+            &window.complaints,
+            row.identity,
+            restraints,
+            now,
+        );
+        let Some(mut judged) = judged else {
+            continue;
+        };
+        if judged.restraint == Some(Restraint::Trial) {
+            // The window stays as it is, for the rules that are not on trial.
+            if !recorded::<D>(tx, complaint.identity, &judged.crossing.rule, now).await? {
+                let why = Explanation::by_rule(judged, complaint.report, now);
+                let news = open::<D>(tx, complaint.identity, why, policy).await?;
+                opened.insert(complaint.report, news);
+            }
+            continue;
+        }
+        if judged.restraint.is_none() && !policy.targets.is_empty() {
+            judged.restraint = hold_back::<D>(tx, restraints, now).await?;
+        }
+        let why = Explanation::by_rule(judged, complaint.report, now);
+        let state = state(&why, policy);
+        let news = open::<D>(tx, complaint.identity, why, policy).await?;
+        if state == IncidentState::Observed {
             window.spend(now);
         } else {
             windows.remove(&complaint.identity);
         }
-        opened.insert(
-            complaint.report,
-            Opened {
-                incident,
-                rule: why.crossing.rule.name,
-                ordered: !policy.targets.is_empty(),
-            },
-        );
+        opened.insert(complaint.report, news);
     }
     Ok((opened, windows))
 }
@@ -76,7 +94,7 @@ async fn gather<D: Dialect>(
     store: &SqlStore<D>,
     tx: &mut Tx<D>,
     counted: &[Complaint],
-    held: &HashMap<IdentityId, Held>,
+    held: &HashMap<IdentityId, Held<'_>>,
     policy: &Policy,
 ) -> Result<HashMap<IdentityId, Window>, StoreError> {
     let mut starts: HashMap<IdentityId, Timestamp> = HashMap::new();
@@ -152,30 +170,73 @@ fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreErro
     })
 }
 
-/// Writes an incident with its evidence, its orders and its trace. While locks are only observed it is
-/// closed from the start, and the identity's window starts anew.
+/// Whether a rule's crossing by this identity was recorded within the rule's window already.
+async fn recorded<D: Dialect>(
+    tx: &mut Tx<D>,
+    identity: IdentityId,
+    rule: &Rule,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let start = rule.window_start(now);
+    let values = vec![identity.0.into(), rule.name.as_str().into(), start.into()];
+    let rows = D::rows(tx, sql::RECORDED.into_sql_str(), values).await?;
+    Ok(!rows.is_empty())
+}
+
+/// What holds a lock back, seen with all that was ordered before.
+async fn hold_back<D: Dialect>(
+    tx: &mut Tx<D>,
+    restraints: &Restraints,
+    now: Timestamp,
+) -> Result<Option<Restraint>, StoreError> {
+    let switch = switch::hold::<D>(tx).await?;
+    let budget = restraints.max_locks_per_hour;
+    let mut locks = 0;
+    if budget.is_some() && !switch.paused {
+        let hour = now.checked_sub(HOUR).unwrap_or(Timestamp::MIN);
+        let rows = D::rows(tx, sql::COUNT_LOCKS.into_sql_str(), vec![hour.into()]).await?;
+        if let Some(row) = rows.first() {
+            locks = u64::try_from(Columns::<D>::of(row).int()?).unwrap_or_default();
+        }
+    }
+    Ok(restraint::hold_back(&switch, locks, budget))
+}
+
+/// The state that an incident begins in.
+fn state(why: &Explanation, policy: &Policy) -> IncidentState {
+    match &why.restraint {
+        _ if policy.targets.is_empty() => IncidentState::Observed,
+        None => IncidentState::Open,
+        Some(restraint) if restraint.holds() => IncidentState::Held,
+        Some(_) => IncidentState::Observed,
+    }
+}
+
+/// Writes an incident with its evidence, its orders and its trace. What is only observed is closed from the
+/// start, and the identity's window starts anew, but for what is on trial.
 async fn open<D: Dialect>(
     tx: &mut Tx<D>,
     identity: IdentityId,
-    why: &Explanation,
+    why: Explanation,
     policy: &Policy,
-) -> Result<IncidentId, StoreError> {
+) -> Result<Opened, StoreError> {
     let incident = why.incident_id(identity);
     let at = why.decided_at;
-    let ordered = !policy.targets.is_empty();
-    let (state, order_state) = if ordered {
-        (IncidentState::Open, OrderState::Pending)
-    } else {
-        (IncidentState::Observed, OrderState::Observed)
+    let state = state(&why, policy);
+    let (order_state, action) = match state {
+        IncidentState::Open => (OrderState::Pending, "incident.opened"),
+        IncidentState::Held => (OrderState::Held, "incident.held"),
+        _ => (OrderState::Observed, "incident.observed"),
     };
     let explanation =
-        serde_json::to_string(why).map_err(|error| StoreError::Row(error.to_string()))?;
+        serde_json::to_string(&why).map_err(|error| StoreError::Row(error.to_string()))?;
     let incident_row = vec![
         incident.0.into(),
         identity.0.into(),
         state.as_str().into(),
         at.into(),
         explanation.into(),
+        why.crossing.rule.name.as_str().into(),
     ];
     run::<D>(tx, sql::INSERT_INCIDENT, incident_row).await?;
     let evidence: Vec<(i64, ReportId)> = (0..).zip(why.crossing.tally.evidence.clone()).collect();
@@ -195,6 +256,7 @@ async fn open<D: Dialect>(
     if targets.is_empty() {
         targets.push(NO_TARGET);
     }
+    let settled = (order_state == OrderState::Observed).then_some(at);
     for target in targets {
         let order = vec![
             LockOrder::id_of(incident, target).0.into(),
@@ -204,30 +266,34 @@ async fn open<D: Dialect>(
             order_state.as_str().into(),
             reason.as_str().into(),
             at.into(),
-            (!ordered).then_some(at).into(),
+            settled.into(),
         ];
         run::<D>(tx, sql::INSERT_ORDER, order).await?;
+    }
+    let mut detail = reason;
+    if let Some(restraint) = &why.restraint {
+        detail = format!("{detail}; {}", restraint.sentence());
     }
     let audit = vec![
         at.into(),
         why.decided_by.as_str().into(),
-        if ordered {
-            "incident.opened"
-        } else {
-            "incident.observed"
-        }
-        .into(),
+        action.into(),
         incident.0.into(),
         None::<Uuid>.into(),
-        reason.as_str().into(),
+        detail.as_str().into(),
     ];
     run::<D>(tx, sql::INSERT_AUDIT, audit).await?;
-    if ordered {
+    if state != IncidentState::Observed {
         let row = vec![identity.0.into(), incident.0.into()];
         run::<D>(tx, sql::SET_OPEN_INCIDENT, row).await?;
-    } else {
+    } else if why.restraint != Some(Restraint::Trial) {
         let row = vec![identity.0.into(), at.into()];
         run::<D>(tx, sql::SET_COUNTED_FROM, row).await?;
     }
-    Ok(incident)
+    Ok(Opened {
+        incident,
+        ordered: state == IncidentState::Open,
+        rule: why.crossing.rule.name,
+        restraint: why.restraint,
+    })
 }

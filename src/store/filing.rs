@@ -18,7 +18,9 @@ use uuid::Uuid;
 
 /// An identity whose row this transaction holds.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Held<'b> {
+    /// Who it is.
+    pub(super) identity: &'b Identity,
     /// The row's version, this batch included.
     pub(super) version: i64,
     /// Complaints up to this instant are spent.
@@ -140,11 +142,11 @@ fn results(
 
 /// Takes the row locks of all identities complained of, sorted so that no two batches wait for each other,
 /// and raises their versions.
-async fn hold_identities<D: Dialect>(
+async fn hold_identities<'b, D: Dialect>(
     tx: &mut Tx<D>,
-    filings: &[&Filing],
-) -> Result<HashMap<IdentityId, Held>, StoreError> {
-    let mut identities: BTreeMap<IdentityId, (&Identity, Timestamp)> = BTreeMap::new();
+    filings: &[&'b Filing],
+) -> Result<HashMap<IdentityId, Held<'b>>, StoreError> {
+    let mut identities: BTreeMap<IdentityId, (&'b Identity, Timestamp)> = BTreeMap::new();
     for filing in filings {
         let Some(complaint) = complaint(filing) else {
             continue;
@@ -164,10 +166,7 @@ async fn hold_identities<D: Dialect>(
             .or_insert((identity, complaint.received_at));
         *last = complaint.received_at.max(*last);
     }
-    let latest: HashMap<IdentityId, Timestamp> = identities
-        .iter()
-        .map(|(id, (_, seen))| (*id, *seen))
-        .collect();
+    let latest = identities.clone();
     let identities: Vec<_> = identities.into_iter().collect();
     let rows = insert::<D, _>(
         tx,
@@ -189,11 +188,15 @@ async fn hold_identities<D: Dialect>(
         .map(|row| {
             let mut columns = Columns::<D>::of(row);
             let id = IdentityId(columns.id()?);
+            let (identity, seen) = *latest
+                .get(&id)
+                .ok_or_else(|| StoreError::Row(format!("identity {} was not asked for", id.0)))?;
             let held = Held {
+                identity,
                 version: columns.int()?,
                 counted_from: columns.maybe_time()?,
                 open: columns.maybe_id()?,
-                seen: latest.get(&id).copied().unwrap_or(Timestamp::MIN),
+                seen,
             };
             Ok((id, held))
         })

@@ -4,6 +4,7 @@
 use crate::domain::filing::{Filed, Filing, Policy};
 use crate::domain::ids::{IncidentId, OrderId, ReportId};
 use crate::domain::lock::{LockOrder, OrderState};
+use crate::domain::restraint::LockSwitch;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::fmt::Debug;
@@ -22,7 +23,10 @@ mod orders;
 mod postgres;
 pub mod sql;
 mod sqlite;
+mod switch;
 mod window;
+
+pub use switch::Known;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,6 +234,35 @@ pub trait Store: Debug + Send + Sync {
         why: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+
+    /// Lets the lock of a held incident go out. False when there is no such held incident.
+    async fn approve_incident(
+        &self,
+        incident: IncidentId,
+        actor: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Whether locks go out.
+    async fn lock_switch(&self) -> Result<LockSwitch, StoreError>;
+
+    /// Pauses locks, or lets them go out again. While paused no order can be claimed, and what crosses is
+    /// held. False when it was so already.
+    async fn pause_locks(
+        &self,
+        paused: bool,
+        actor: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// When each of these was first asked for; those that never were are written down with `now`.
+    async fn first_seen(
+        &self,
+        known: &[Known],
+        now: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError>;
 
     /// How many orders wait, by target.
     async fn waiting(&self) -> Result<Vec<(String, u64)>, StoreError>;

@@ -146,7 +146,8 @@ pub(super) const SELECT_WINDOW: &str = "select id, report_id, identity_id, feed,
      order by received_at desc, id desc limit $3";
 const CLAIM_HEAD: &str = "update lock_orders set attempts = attempts + 1, lease_token = $1, \
      lease_until = $2 where id = (select id from lock_orders where state = 'pending' and \
-     not_before <= $3 and (lease_until is null or lease_until <= $3) and target in (";
+     not_before <= $3 and (lease_until is null or lease_until <= $3) and not exists (select 1 from \
+     switches where name = 'locks' and state = 'paused') and target in (";
 
 macro_rules! claim_tail {
     ($skip:literal) => {
@@ -166,14 +167,15 @@ pub(super) static CLAIM_SKIPPING: Bulk =
     Bulk::list(CLAIM_HEAD, 4, claim_tail!("for update skip locked"));
 pub(super) static NEXT_DUE: Bulk = Bulk::list(
     "select min(case when lease_until is not null and lease_until > not_before then lease_until else \
-     not_before end) from lock_orders where state = 'pending' and target in (",
+     not_before end) from lock_orders where state = 'pending' and not exists (select 1 from switches \
+     where name = 'locks' and state = 'paused') and target in (",
     1,
     ")",
 );
 
 /// Of these incidents the ones that wait for nothing any more.
 pub(super) static SELECT_SETTLED: Bulk = Bulk::list(
-    "select id, opened_at from incidents where state in ('locked', 'refused') and id in (",
+    "select id, opened_at from incidents where state in ('locked', 'refused', 'held') and id in (",
     1,
     ")",
 );
@@ -181,9 +183,31 @@ pub(super) const FREE_IDENTITY: &str = "update identities set open_incident = nu
      where id = (select identity_id from incidents where id = $1) and open_incident = $1";
 pub(super) const END_INCIDENT: &str = "update incidents set state = $2 where id = $1";
 pub(super) const CANCEL_ORDERS: &str = "update lock_orders set state = 'refused', last_answer = $2, \
-     settled_at = $3, lease_token = null, lease_until = null where incident_id = $1 and state = 'pending'";
+     settled_at = $3, lease_token = null, lease_until = null where incident_id = $1 and \
+     state in ('pending', 'held')";
 pub(super) const INSERT_INCIDENT: &str = "insert into incidents (id, identity_id, state, opened_at, \
-     explanation) values ($1, $2, $3, $4, $5)";
+     explanation, rule) values ($1, $2, $3, $4, $5, $6)";
+/// Whether a rule's crossing by an identity was recorded after an instant.
+pub(super) const RECORDED: &str = "select 1 from incidents where identity_id = $1 and rule = $2 and \
+     opened_at > $3 and state = 'observed' limit 1";
+/// Locks ordered after an instant.
+pub(super) const COUNT_LOCKS: &str = "select count(*) from incidents where opened_at > $1 and \
+     state not in ('observed', 'held')";
+/// Takes the switch's row lock.
+pub(super) const HOLD_SWITCH: &str =
+    "update switches set state = state where name = 'locks' returning state, at, actor, reason";
+pub(super) const SWITCH: &str =
+    "select state, at, actor, reason from switches where name = 'locks'";
+pub(super) const SET_SWITCH: &str = "update switches set state = $1, at = $2, actor = $3, reason = $4 \
+     where name = 'locks' and state <> $1";
+pub(super) const INSERT_FIRST_SEEN: &str = "insert into first_seen (kind, name, shape, at) values \
+     ($1, $2, $3, $4) on conflict (kind, name, shape) do nothing";
+pub(super) const FIRST_SEEN: &str =
+    "select at from first_seen where kind = $1 and name = $2 and shape = $3";
+pub(super) const APPROVE_INCIDENT: &str =
+    "update incidents set state = 'open' where id = $1 and state = 'held'";
+pub(super) const APPROVE_ORDERS: &str = "update lock_orders set state = 'pending', ordered_at = $2, \
+     not_before = $2, settled_at = null where incident_id = $1 and state = 'held'";
 pub(super) const INSERT_ORDER: &str = "insert into lock_orders (id, incident_id, identity_id, target, \
      state, reason, attempts, not_before, ordered_at, settled_at) \
      values ($1, $2, $3, $4, $5, $6, 0, $7, $7, $8)";
@@ -251,6 +275,15 @@ pub fn all(skipping: bool) -> Vec<String> {
     ];
     let plain = [
         FREE_IDENTITY,
+        RECORDED,
+        COUNT_LOCKS,
+        HOLD_SWITCH,
+        SWITCH,
+        SET_SWITCH,
+        INSERT_FIRST_SEEN,
+        FIRST_SEEN,
+        APPROVE_INCIDENT,
+        APPROVE_ORDERS,
         WAITING,
         END_INCIDENT,
         CANCEL_ORDERS,

@@ -102,6 +102,7 @@ impl World {
             judge: judge(),
             policy: Policy {
                 rules: rules(),
+                restraints: Default::default(),
                 // Longer than any history: what expires is the store's own tests' subject.
                 reopen_after_seconds: 1 << 40,
                 targets: match plan.observe {

@@ -19,6 +19,8 @@ pub const FILTER: &str = "arf-secret@hoster.example";
 /// The lock API's login and password.
 pub const LOGIN: &str = "arfd-test";
 pub const PASSWORD: &str = "hush-9f2c61";
+/// What may change something by HTTP.
+pub const TOKEN: &str = "c4f8-hush-token-71e2";
 /// Complaints that cross the only rule, of this many distinct messages.
 pub const THRESHOLD: usize = 8;
 
@@ -116,13 +118,13 @@ impl Place {
     pub fn configuration(&self) -> String {
         let lock = self.filter.as_ref().map_or_else(String::new, |url| {
             format!(
-                "[lock]\ntarget = \"spamexperts\"\n[lock.spamexperts]\nurl = \"{url}\"\n\
+                "[restraint]\ntrial = \"0s\"\n[lock]\ntarget = \"spamexperts\"\n[lock.spamexperts]\nurl = \"{url}\"\n\
                  login = \"{LOGIN}\"\npassword = \"{PASSWORD}\"\ntimeout = \"600ms\"\nconnect_timeout = \"300ms\"\n"
             )
         });
         let text = format!(
             "[log]\nformat = \"json\"\n[smtp]\nlisten = \"127.0.0.1:0\"\nrecipients = [\"{ABUSE}\", \"{FILTER}\"]\n\
-             [http]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"{}\"\ntimeout = \"{}\"\n\
+             [http]\nlisten = \"127.0.0.1:0\"\ntoken = \"{TOKEN}\"\n[store]\nurl = \"{}\"\ntimeout = \"{}\"\n\
              [[identification.headers]]\nname = \"X-AuthUser\"\n\
              [[feeds]]\nname = \"filter\"\nnetworks = [\"127.0.0.0/8\"]\nrecipients = [\"{FILTER}\"]\n\
              [[rules]]\nname = \"test\"\nwindow = \"24h\"\nmin_weight = {THRESHOLD}\nmin_messages = {THRESHOLD}\n\
@@ -229,8 +231,21 @@ impl Daemon {
 
     /// Status, head and body of an answer over HTTP.
     pub fn get(&self, path: &str) -> (u16, String, String) {
+        self.call("GET", path, "", "")
+    }
+
+    /// The same, with a bearer token where it is not empty, and a body in JSON.
+    pub fn call(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(self.http).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: arfd\r\nConnection: close\r\n\r\n");
+        let token = match token {
+            "" => String::new(),
+            token => format!("Authorization: Bearer {token}\r\n"),
+        };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: arfd\r\nConnection: close\r\n{token}\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

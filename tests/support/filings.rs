@@ -107,6 +107,7 @@ pub fn policy(min_weight: u64, targets: &[&str]) -> Policy {
             min_complainants: 1,
             min_feeds: 1,
         }],
+        restraints: Default::default(),
         targets: targets.iter().map(|t| (*t).to_owned()).collect(),
     }
 }

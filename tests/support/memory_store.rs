@@ -5,7 +5,8 @@ use arfd::domain::filing::{Filed, Filing, Policy};
 use arfd::domain::identity::{Identity, OutgoingUser};
 use arfd::domain::ids::{IncidentId, OrderId, ReportId};
 use arfd::domain::lock::{LockOrder, OrderState};
-use arfd::store::{Claim, IncidentRow, OrderRow, ReportRow, Settlement, Store, StoreError};
+use arfd::domain::restraint::LockSwitch;
+use arfd::store::{Claim, IncidentRow, Known, OrderRow, ReportRow, Settlement, Store, StoreError};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, MutexGuard};
@@ -212,6 +213,43 @@ impl Store for MemoryStore {
         _: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(false)
+    }
+
+    async fn approve_incident(
+        &self,
+        _: IncidentId,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn lock_switch(&self) -> Result<LockSwitch, StoreError> {
+        Ok(LockSwitch {
+            paused: false,
+            since: Timestamp::UNIX_EPOCH,
+            by: String::new(),
+            why: String::new(),
+        })
+    }
+
+    async fn pause_locks(
+        &self,
+        _: bool,
+        _: &str,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn first_seen(
+        &self,
+        known: &[Known],
+        now: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        Ok(vec![now; known.len()])
     }
 
     async fn waiting(&self) -> Result<Vec<(String, u64)>, StoreError> {
