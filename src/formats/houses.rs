@@ -34,9 +34,7 @@ impl House {
     /// The house of a host or a domain. None for a name without a registered domain.
     pub fn of(host: &str) -> Option<Self> {
         let within = |domain: &&str| ends_in(host, domain);
-        let service = SERVICES
-            .iter()
-            .position(|all| all.iter().any(|d| within(&d)));
+        let service = SERVICES.iter().position(|all| all.iter().any(within));
         service
             .map(Self::Service)
             .or_else(|| registered(host).map(|name| Self::Domain(name.to_ascii_lowercase())))

@@ -1,6 +1,7 @@
 //! The splitter, on whole and broken structures.
 
 use super::*;
+use crate::formats::entity::PEEK;
 
 fn kinds(text: &str) -> (Vec<Kind>, Vec<&'static str>) {
     let message = Message::new(text.as_bytes());

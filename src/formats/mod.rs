@@ -9,6 +9,7 @@ mod content_type;
 mod date;
 pub mod defects;
 mod dmarc_prose;
+mod entity;
 mod fields;
 mod forward;
 mod houses;

@@ -65,7 +65,7 @@ fn demanded(reading: &mut Reading<'_>) {
     let report = &reading.report;
     let has = |name: &&str| report.extensions.contains_key(*name);
     let dated = report.arrival_date.is_some() || reading.defects.iter().any(|c| c.0 == d::BAD_DATE);
-    if !(NAMES.iter().all(|name| has(&name)) && dated && report.user_agent.is_some()) {
+    if !(NAMES.iter().all(has) && dated && report.user_agent.is_some()) {
         reading.defect(d::XARF_INCOMPLETE);
     }
 }

@@ -232,7 +232,7 @@ fn message_sample(sample: &Value) -> Option<Vec<u8>> {
     let kind = get(&["ContentType", "content_type"])?.as_str()?;
     let kind = content_type::essence(kind.as_bytes());
     let is = |known: &&str| kind.eq_ignore_ascii_case(known.as_bytes());
-    if !MESSAGES.iter().any(|known| is(&known)) {
+    if !MESSAGES.iter().any(is) {
         return None;
     }
     let payload = get(&["Payload", "payload", "Data"])?.as_str()?.as_bytes();
