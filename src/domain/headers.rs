@@ -85,11 +85,13 @@ impl<'b> Iterator for Fields<'b> {
 
 /// Length of the first line with its end, be it LF, CRLF, a lone CR, or the CR CR LF of a text that was translated twice.
 pub(crate) fn line_end(bytes: &[u8]) -> usize {
-    match memchr::memchr2(b'\n', b'\r', bytes) {
-        Some(at) if bytes[at..].starts_with(b"\r\n") => at + 2,
-        Some(at) if bytes[at..].starts_with(b"\r\r\n") => at + 3,
-        Some(at) => at + 1,
-        None => bytes.len(),
+    let Some(at) = memchr::memchr2(b'\n', b'\r', bytes) else {
+        return bytes.len();
+    };
+    match &bytes[at..] {
+        [b'\r', b'\n', ..] => at + 2,
+        [b'\r', b'\r', b'\n', ..] => at + 3,
+        _ => at + 1,
     }
 }
 
