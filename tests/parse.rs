@@ -1,6 +1,7 @@
 //! `arfd parse` on folders, Maildirs and mailboxes, its table, rows and bounds, with the real program.
 
 use super::golden::samples;
+use super::support::bombs;
 use super::support::daemon::arfd;
 use std::fs;
 use std::path::Path;
@@ -103,60 +104,87 @@ fn a_maildir_and_an_mbox() {
     assert!(table.starts_with("3 messages"), "{table}");
 }
 
-/// 50 MB of whatever costs most, read within less than twice that: the system refuses more memory.
+/// Whether `arfd parse` reads the file with no more than that many bytes of its own: the system refuses more.
+#[cfg(target_os = "linux")]
+fn fits(path: &Path, bytes: usize) -> bool {
+    let limit = bytes >> 10;
+    let run = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "ulimit -c 0; ulimit -d {limit} && exec \"$0\" parse --json \"$1\""
+        ))
+        .args([env!("CARGO_BIN_EXE_arfd").as_ref(), path.as_os_str()])
+        .output()
+        .unwrap();
+    assert!(run.stdout.len() < 1 << 20, "{} bytes", run.stdout.len());
+    run.status.success() && run.stdout.ends_with(b"}\n")
+}
+
+/// Each bomb is read within less than twice its size. Beside the message there is the program itself: 20 MB for its
+/// own data and stacks.
 #[cfg(target_os = "linux")]
 #[test]
 fn bombs_fit_in_twice_their_size() {
-    const SIZE: usize = 50 << 20;
-    let head = "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n";
-    let feedback = "--b\nContent-Type: message/feedback-report\n";
     let place = tempfile::tempdir().unwrap();
-    for (name, start, unit) in [
-        ("boundaries", head.to_owned(), "--b\n"),
-        ("fields", format!("{head}{feedback}\n"), "X: y\n"),
-        ("one-field", format!("{head}{feedback}\n"), "x"),
-        (
-            "base64-feedback",
-            format!("{head}{feedback}Content-Transfer-Encoding: base64\n\n"),
-            "WDogeQpY\n",
-        ),
-        (
-            "base64-original",
-            format!(
-                "{head}{feedback}\nVersion: 1\n--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
-            ),
-            "WDogeQpY\n",
-        ),
-        ("headers", String::new(), "X: y\n"),
-        ("mbox-lines", String::new(), "From x\n"),
-        ("json", "Content-Type: application/json\n\n".to_owned(), "["),
-        ("webhook", String::new(), "["),
-        (
-            "text",
-            "Subject: x\n\n".to_owned(),
-            "-- forwarded message\n",
-        ),
-    ] {
-        let path = place.path().join("bomb.eml");
-        let mut bytes = start.into_bytes();
-        bytes.extend_from_slice(unit.repeat((SIZE - bytes.len()) / unit.len()).as_bytes());
-        fs::write(&path, &bytes).unwrap();
-        drop(bytes);
-        // Beside the message there is the program itself: 20 MB for its own data and stacks.
-        let limit = (2 * SIZE + (20 << 20)) >> 10;
-        let run = std::process::Command::new("sh")
-            .arg("-c")
+    let path = place.path().join("bomb.eml");
+    for (name, start, line) in bombs::shapes() {
+        fs::write(&path, bombs::bomb(&start, &line)).unwrap();
+        assert!(fits(&path, 2 * bombs::SIZE + (20 << 20)), "{name}");
+    }
+    // The limit bites: less than the message itself is never enough.
+    assert!(!fits(&path, bombs::SIZE - (1 << 20)));
+}
+
+/// A bar is drawn on a terminal, file by file of a folder and message by message of a mailbox, and nowhere else.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_bar_is_drawn_on_a_terminal_only() {
+    let place = tempfile::tempdir().unwrap();
+    let mail = sample("arf-full.eml");
+    let mut mbox = Vec::new();
+    for n in 0..3_000 {
+        fs::write(place.path().join(format!("{n}.eml")), &mail).unwrap();
+        mbox.extend_from_slice(b"From a@b.example Tue Mar  3 09:00:05 2026\n");
+        mbox.extend_from_slice(&mail);
+        mbox.extend_from_slice(b"\n\n");
+    }
+    let other = tempfile::tempdir().unwrap();
+    let file = other.path().join("all.mbox");
+    fs::write(&file, mbox).unwrap();
+    for path in [place.path(), &file] {
+        let plain = parse(&[&path.to_string_lossy()]);
+        assert!(plain.stderr.is_empty(), "a bar without a terminal");
+        let run = std::process::Command::new("script")
+            .args(["-qec"])
             .arg(format!(
-                "ulimit -d {limit} && exec \"$0\" parse --json \"$1\""
+                "'{}' parse '{}'",
+                env!("CARGO_BIN_EXE_arfd"),
+                path.display()
             ))
-            .args([env!("CARGO_BIN_EXE_arfd").as_ref(), path.as_os_str()])
-            .output()
-            .unwrap();
-        assert!(run.status.success(), "{name}: {run:?}");
-        assert!(
-            run.stdout.len() < 1 << 20,
-            "{name}: {} bytes",
-            run.stdout.len()
-        );
+            .arg("/dev/null")
+            .env("TERM", "xterm")
+            .stdin(std::process::Stdio::null())
+            .output();
+        let Ok(run) = run else {
+            eprintln!("script (util-linux) is not installed: skipped");
+            return;
+        };
+        let screen = out(&run);
+        let bars = screen.split('\r').filter(|frame| frame.contains(" left"));
+        let mut shares: Vec<_> = bars
+            .filter_map(|frame| {
+                frame
+                    .split('%')
+                    .next()?
+                    .rsplit(' ')
+                    .next()?
+                    .parse::<u8>()
+                    .ok()
+            })
+            .collect();
+        shares.dedup();
+        assert!(shares.len() >= 3, "{}: {shares:?}", path.display());
+        assert!(shares.is_sorted(), "{shares:?}");
+        assert!(screen.contains("3000 messages"), "{screen}");
     }
 }

@@ -78,11 +78,17 @@ impl Parse {
         }
         let bar = progress(&sources, self.json || self.csv);
         let mut summary = Summary::default();
+        let mut read = 0_u64;
         let cards = !(self.json || self.csv || sources.many);
         for (path, mailbox) in &sources.files {
             let mut each = |file: &str, bytes: &[u8]| {
                 let reading = formats::read(bytes);
                 summary.add(&reading);
+                if !bar.is_hidden() {
+                    read += 1;
+                    bar.set_message(read.to_string());
+                    bar.inc(bytes.len() as u64);
+                }
                 let reading = &reading;
                 if self.json {
                     let line = serde_json::to_string(&Line { file, reading })?;
@@ -105,7 +111,6 @@ impl Parse {
                     code = ExitCode::from(NO_INPUT);
                 }
             }
-            bar.inc(1);
         }
         bar.finish_and_clear();
         if sources.many && !(self.json || self.csv) {
@@ -126,14 +131,14 @@ fn written(result: io::Result<()>) -> anyhow::Result<bool> {
     }
 }
 
-/// A bar over the files, on standard error and only where that is a terminal and no rows run over it.
+/// A bar over the bytes, on standard error and only where that is a terminal and no rows run over it.
 fn progress(sources: &Sources, rows: bool) -> ProgressBar {
     let crossed = rows && io::stdout().is_terminal();
     if !sources.many || crossed || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = "{bar:40} {pos}/{len} files, {per_sec}, {eta} left";
-    let bar = ProgressBar::new(sources.files.len() as u64);
+    let style = "{bar:40} {percent:>3}%, {msg} messages, {eta} left";
+    let bar = ProgressBar::new(sources.bytes());
     match ProgressStyle::with_template(style) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

@@ -83,12 +83,15 @@ impl<'b> Iterator for Fields<'b> {
     }
 }
 
-/// Length of the first line with its end, be it LF, CRLF or a lone CR.
+/// Length of the first line with its end, be it LF, CRLF, a lone CR, or the CR CR LF of a text that was translated twice.
 pub(crate) fn line_end(bytes: &[u8]) -> usize {
-    match memchr::memchr2(b'\n', b'\r', bytes) {
-        Some(at) if bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n') => at + 2,
-        Some(at) => at + 1,
-        None => bytes.len(),
+    let Some(at) = memchr::memchr2(b'\n', b'\r', bytes) else {
+        return bytes.len();
+    };
+    match &bytes[at..] {
+        [b'\r', b'\n', ..] => at + 2,
+        [b'\r', b'\r', b'\n', ..] => at + 3,
+        _ => at + 1,
     }
 }
 
@@ -119,6 +122,13 @@ mod tests {
         assert_eq!(all, ["one two", "three"]);
         assert_eq!(block.first("x-auth").as_deref(), Some("a@b"));
         assert_eq!(block.first("nonsense"), None);
+    }
+
+    #[test]
+    fn lines_translated_twice() {
+        let block = HeaderBlock::new(&b"A: 1\r\r\n more\r\r\nB: 2\r\r\n"[..]);
+        let all: Vec<_> = block.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        assert_eq!(all, ["A=1 more", "B=2"]);
     }
 
     #[test]

@@ -164,6 +164,13 @@ pub struct Report {
     pub extensions: BTreeMap<String, Vec<String>>,
 }
 
+impl Report {
+    /// How many messages the reporter claims to speak for: one where it does not say (RFC 5965 section 3.2).
+    pub fn claimed_incidents(&self) -> u32 {
+        self.incidents.unwrap_or(1)
+    }
+}
+
 /// Facts of the enclosed message that identify it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Original {

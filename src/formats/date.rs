@@ -12,7 +12,9 @@ const MONTHS: [&[u8; 3]; 12] = [
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim().trim_matches(['"', '\'', '<', '>']);
     if matches!(text.as_bytes().get(4), Some(b'-' | b'/')) {
-        return text.parse().ok().or_else(|| iso(text));
+        let exact = text.parse().ok().map(Timestamp::as_second);
+        let whole = exact.and_then(|second| Timestamp::from_second(second).ok());
+        return whole.or_else(|| iso(text));
     }
     if text.len() > 8 && text.bytes().all(|b| b.is_ascii_digit()) {
         let number: i64 = text.parse().ok()?;
@@ -28,6 +30,10 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
     if is_name(word) {
         if words.peek().is_some_and(|next| is_name(next)) {
             return ctime(words);
+        }
+        if let Some(month) = self::month(word) {
+            let day = words.next()?.parse().ok()?; // Mar 3 2026 09:00:05 +0100
+            return timestamp(self::year(words.next()?)?, month, day, words);
         }
         word = words.next()?; // the day of the week
     }
@@ -52,6 +58,29 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
 /// Whether a date that [`parse`] takes is a day without a time.
 pub(super) fn is_day_only(text: &str) -> bool {
     !text.contains(':') && !text.trim().bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether a date has the form of RFC 5322 section 3.3, the zones of 4.3 included.
+pub(super) fn is_rfc5322(text: &str) -> bool {
+    const ZONES: [&str; 10] = [
+        "UT", "GMT", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT",
+    ];
+    let text = text.split('(').next().unwrap_or(text).trim();
+    let text = match text.split_once(',') {
+        Some((day, rest)) if day.trim().len() == 3 => rest,
+        Some(_) => return false,
+        None => text,
+    };
+    let digits = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    let words: Vec<_> = text.split_ascii_whitespace().take(6).collect();
+    let [day, month, year, time, zone] = words[..] else {
+        return false;
+    };
+    let offset = zone.strip_prefix(['+', '-']);
+    digits(day)
+        && (month.len() == 3 && self::month(month).is_some())
+        && (digits(year) && clock(time).is_some())
+        && (offset.is_some_and(|z| z.len() == 4 && digits(z)) || ZONES.contains(&zone))
 }
 
 /// `2026-03-03`, `2026/03/03 09:00:05 +0100`, with any of the zones.
@@ -98,12 +127,23 @@ fn timestamp<'w>(
     mut words: impl Iterator<Item = &'w str>,
 ) -> Option<Timestamp> {
     let (hour, minute, second) = words.next().map_or(Some((0, 0, 0)), clock)?;
+    let mut word = words.next();
+    let half = word.map(|word| word.to_ascii_uppercase());
+    let hour = match half.as_deref() {
+        Some("AM" | "PM") if hour > 12 => return None,
+        Some("AM") => hour % 12,
+        Some("PM") => hour % 12 + 12,
+        _ => hour,
+    };
+    if matches!(half.as_deref(), Some("AM" | "PM")) {
+        word = words.next();
+    }
     let date = Date::new(year, month, day).ok()?;
     let days = date
         .since(Date::constant(1970, 1, 1))
         .ok()
         .map(|span| i64::from(span.get_days()))?;
-    let offset = words.next().map_or(0, zone);
+    let offset = word.map_or(0, zone);
     Timestamp::from_second(days * 86_400 + hour * 3_600 + minute * 60 + second - offset).ok()
 }
 
@@ -178,6 +218,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_standards_own_form() {
+        for text in [
+            "Tue, 03 Mar 2026 09:00:05 +0000",
+            "3 Mar 2026 09:00 -0800 (PST)",
+            "Tue, 3 Mar 26 09:00:05 GMT",
+        ] {
+            assert!(is_rfc5322(text), "{text}");
+        }
+        for text in [
+            "",
+            "2026-03-03T09:00:05Z",
+            "Tue, 03 Mar 2026 09:00:05 UTC",
+            "Tue Mar  3 09:00:05 2026",
+            "Tuesday, 03 Mar 2026 09:00:05 +0000",
+            "03 March 2026 09:00:05 +0000",
+            "1772528405",
+        ] {
+            assert!(!is_rfc5322(text), "{text}");
+        }
+    }
+
+    #[test]
     fn forms_seen_in_reports() {
         for (text, want) in [
             ("Tue, 04 Aug 2015 08:51:18 -0000", "2015-08-04T08:51:18Z"),
@@ -189,12 +251,17 @@ mod tests {
             ("2026-03-03", "2026-03-03T00:00:00Z"),
             ("2026-03-03 09:00:05", "2026-03-03T09:00:05Z"),
             ("2026-03-03T09:00:05.5", "2026-03-03T09:00:05Z"),
+            ("2026-03-03T09:00:05.123456+01:00", "2026-03-03T08:00:05Z"),
+            ("3 Mar 2026 09:00:05 PM +0100", "2026-03-03T20:00:05Z"),
+            ("3 Mar 2026 12:00:05 am", "2026-03-03T00:00:05Z"),
             ("2026/03/03 09:00:05 +0100", "2026-03-03T08:00:05Z"),
             ("2026-03-03 09:00:05 UTC", "2026-03-03T09:00:05Z"),
             ("3 Mar 2026", "2026-03-03T00:00:00Z"),
             ("Tue Mar  3 09:00:05 2026", "2026-03-03T09:00:05Z"),
             ("Tue Mar  3 09:00:05 CET 2026", "2026-03-03T08:00:05Z"),
             ("03-Mar-2026 09:00:05 +0000", "2026-03-03T09:00:05Z"),
+            ("Mar  3 2026 09:00:05 +0100", "2026-03-03T08:00:05Z"),
+            ("March 3, 2026", "2026-03-03T00:00:00Z"),
             ("1772528405", "2026-03-03T09:00:05Z"),
             ("Tue, 03 Mar 2026 09:00:05 GMT+0100", "2026-03-03T08:00:05Z"),
             ("Sat, 31 Dec 2016 23:59:60 GMT", "2016-12-31T23:59:59Z"),
@@ -207,6 +274,7 @@ mod tests {
             "Tue, 31 Feb 2020 00:00:00 +0000",
             "2020-13-01",
             "Tue Mar",
+            "3 Mar 2026 13:00 PM",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

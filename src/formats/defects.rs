@@ -95,6 +95,10 @@ codes! {
     FEEDBACK_AGENT = "feedback-agent";
     /// A day without a time (RFC 5322 section 3.3); it counts from midnight, UTC.
     DATE_ONLY = "date-only";
+    /// A date in another form than RFC 5322 section 3.3 has, such as `2026-03-03T09:00:05Z`, or with the zone `UTC`.
+    DATE_FORMAT = "arrival-date-format";
+    /// An encoded word in an address, where none may stand (RFC 2047 section 5).
+    ENCODED_WORD = "encoded-word";
     /// Names, comments or tags around an address (RFC 5321 section 4.1.2 has none).
     DISPLAY_NAME = "display-name";
     /// Several recipients in one field (RFC 5965 section 3.2: one a field).
@@ -113,14 +117,18 @@ codes! {
     FORWARDED_REPORT = "forwarded-report";
     /// Trusted headers of the enclosed message name different sources; the precedence decided.
     CONFLICTING_CLUES = "conflicting-clues";
-    /// A XARF document without a member that its version demands.
+    /// A XARF or X-ARF document without a member that its version demands.
     XARF_INCOMPLETE = "xarf-incomplete";
+    /// A XARF version that was never published.
+    XARF_UNKNOWN_VERSION = "xarf-unknown-version";
     /// A XARF class or type outside its version's list.
     XARF_UNKNOWN_CLASS = "xarf-unknown-class";
     /// Several events in one webhook call; the first complaint counts.
     MORE_EVENTS = "more-events";
     /// A header block longer than is looked at.
     HEADERS_CUT = "headers-cut";
+    /// A byte order mark before the message or its fields.
+    BYTE_ORDER_MARK = "byte-order-mark";
     /// NUL bytes, taken out.
     NUL = "nul-byte";
     /// Bytes that are not UTF-8, replaced.

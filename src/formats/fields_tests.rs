@@ -1,6 +1,7 @@
 //! Fields as generators write them.
 
 use super::*;
+use crate::domain::feedback::FeedbackType;
 
 fn of(block: &str) -> Reading<'static> {
     let mut reading = Reading::none();
@@ -98,4 +99,44 @@ fn source_addresses() {
     }
     let masked = of("Source-IP: x.x.x.x\n");
     assert_eq!(masked.report.extensions["source_ip"], ["x.x.x.x"]);
+}
+
+#[test]
+fn incidents_as_claimed() {
+    for (field, want, code) in [
+        ("", 1, None),
+        ("Incidents: 7", 7, None),
+        ("Incidents: 0", 0, None),
+        ("Incidents: 4294967295", u32::MAX, None),
+        ("Incidents: 4294967296", u32::MAX, Some(d::INCIDENTS_CUT)),
+        (
+            "Incidents: 99999999999999999999999",
+            u32::MAX,
+            Some(d::INCIDENTS_CUT),
+        ),
+        ("Incidents: -1", 1, Some(d::BAD_INCIDENTS)),
+        ("Incidents: many", 1, Some(d::BAD_INCIDENTS)),
+        ("Incidents: 1.5", 1, Some(d::BAD_INCIDENTS)),
+    ] {
+        let reading = of(field);
+        assert_eq!(reading.report.claimed_incidents(), want, "{field}");
+        assert_eq!(reading.defects.first().map(|d| d.0), code, "{field}");
+    }
+}
+
+#[test]
+fn encoded_words_and_marks() {
+    let reading =
+        of("\u{feff}Original-Rcpt-To: =?utf-8?B?PGtpbUBpc3AuZXhhbXBsZT4=?=\nX-Y: =?utf-8?q?a?=\n");
+    assert_eq!(reading.report.original_rcpt_to, ["kim@isp.example"]);
+    assert_eq!(reading.report.extensions["x_y"], ["=?utf-8?q?a?="]);
+    let codes: Vec<_> = reading.defects.iter().map(|d| d.0).collect();
+    assert_eq!(codes, [d::BYTE_ORDER_MARK, d::ENCODED_WORD]);
+    // An address may look like one and be none.
+    let reading = of("Original-Mail-From: <bounce=?x@b.example>\n");
+    assert_eq!(
+        reading.report.original_mail_from.as_deref(),
+        Some("bounce=?x@b.example")
+    );
+    assert!(reading.defects.is_empty());
 }

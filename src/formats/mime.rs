@@ -3,9 +3,9 @@
 //! any line end, mbox lines, lost boundaries, nested multiparts.
 
 use super::content_type::{Kind, essence, parameter};
+pub(super) use super::entity::{Entity, LONGEST_HEAD, MOST_DECODED};
 use super::{defects as d, text};
-use crate::domain::headers::{Fields, line_end};
-use mail_parser::decoders::{base64::base64_decode, quoted_printable::quoted_printable_decode};
+use crate::domain::headers::line_end;
 use memchr::memmem;
 use std::borrow::Cow;
 
@@ -14,106 +14,18 @@ const MOST_PARTS: usize = 100;
 /// Multiparts inside each other.
 const DEEPEST: usize = 6;
 
-/// Headers of one block among which one is looked for.
-const MOST_HEADERS: usize = 5_000;
 /// Lines of a body that begin like a boundary and are none.
 const MOST_NEAR_BOUNDARIES: usize = 100_000;
-/// Bytes of a header block that are looked at.
-pub(super) const LONGEST_HEAD: usize = 1 << 20;
-/// Bytes of a body that are read: fields, or an enclosed message's headers.
-pub(super) const MOST_DECODED: usize = 2 << 20;
-/// Bytes of a body that are decoded to see what it is.
-const PEEK: usize = 8 << 10;
 /// mbox lines skipped.
 const MOST_MBOX_LINES: usize = 100;
-
-/// A message or a part: headers, and what follows the empty line.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entity<'a> {
-    pub head: &'a [u8],
-    pub body: &'a [u8],
-}
-
-impl<'a> Entity<'a> {
-    /// Splits at the first empty line; without one everything is header, as far as headers go.
-    pub fn new(bytes: &'a [u8]) -> Self {
-        let mut at = 0;
-        while at < bytes.len() {
-            if at > LONGEST_HEAD {
-                let (head, body) = bytes.split_at(LONGEST_HEAD);
-                return Self { head, body };
-            }
-            if matches!(bytes[at], b'\r' | b'\n') {
-                let (head, rest) = bytes.split_at(at);
-                return Self {
-                    head,
-                    body: &rest[line_end(rest)..],
-                };
-            }
-            at += line_end(&bytes[at..]);
-        }
-        Self {
-            head: bytes,
-            body: &[],
-        }
-    }
-
-    /// The raw value of the first field of that name.
-    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        Fields::new(self.head)
-            .take(MOST_HEADERS)
-            .find(|(found, _)| found.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value.trim_ascii())
-    }
-
-    /// The body without its transfer encoding (RFC 2045 section 6), as far as anybody reads. A body that is not
-    /// what its header says is taken as it is. The flag tells whether something was decoded.
-    pub fn decoded(&self) -> (Cow<'a, [u8]>, bool) {
-        self.decoded_within(MOST_DECODED)
-    }
-
-    /// The beginning of the decoded body.
-    pub fn peek(&self) -> Cow<'a, [u8]> {
-        self.decoded_within(PEEK).0
-    }
-
-    /// As [`Self::decoded`], from the first `most` bytes of the body.
-    pub fn decoded_within(&self, most: usize) -> (Cow<'a, [u8]>, bool) {
-        let encoding = essence(self.field("Content-Transfer-Encoding").unwrap_or_default());
-        let start = &self.body[..self.body.len().min(most)];
-        let cut = start.len() < self.body.len();
-        let decoded = if encoding.eq_ignore_ascii_case(b"base64") {
-            let start = if cut { whole_quanta(start) } else { start };
-            base64_decode(start).filter(|bytes| !bytes.is_empty())
-        } else if encoding.eq_ignore_ascii_case(b"quoted-printable") {
-            let end = memchr::memrchr(b'\n', start).filter(|_| cut);
-            quoted_printable_decode(&start[..end.unwrap_or(start.len())])
-        } else {
-            None
-        };
-        match decoded {
-            Some(bytes) => (Cow::Owned(bytes), true),
-            None => (Cow::Borrowed(start), false),
-        }
-    }
-}
-
-/// As much of base64 text as decodes to whole bytes.
-fn whole_quanta(text: &[u8]) -> &[u8] {
-    let spare = text.iter().filter(|b| !b.is_ascii_whitespace()).count() % 4;
-    let mut text = text;
-    for _ in 0..spare {
-        text = text.trim_ascii_end();
-        text = &text[..text.len().saturating_sub(1)];
-    }
-    text
-}
 
 /// A leaf of the tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part<'a> {
     pub kind: Kind,
     pub entity: Entity<'a>,
+    /// Whether it is the whole message: its headers are the report's own.
+    pub whole: bool,
 }
 
 /// A message taken apart.
@@ -131,6 +43,10 @@ impl<'a> Message<'a> {
     /// Takes a message apart into its leaves, in order.
     pub fn new(bytes: &'a [u8]) -> Self {
         let mut defects = Vec::new();
+        let (bytes, marked) = skip_mark(bytes);
+        if marked {
+            defects.push(d::BYTE_ORDER_MARK);
+        }
         let (bytes, mbox) = skip_mbox(bytes);
         if mbox {
             defects.push(d::MBOX_LINE);
@@ -158,6 +74,7 @@ impl<'a> Message<'a> {
             message.parts.push(Part {
                 kind: message.kind,
                 entity: top,
+                whole: true,
             });
         }
         message
@@ -240,7 +157,11 @@ impl<'a> Message<'a> {
         let content_type = entity.field("Content-Type").unwrap_or_default();
         let kind = Kind::of(essence(content_type));
         if kind != Kind::Multipart {
-            self.parts.push(Part { kind, entity });
+            self.parts.push(Part {
+                kind,
+                entity,
+                whole: false,
+            });
         } else if depth < DEEPEST {
             self.split(entity.body, content_type, depth + 1);
         } else {
@@ -254,6 +175,14 @@ fn mixed_line_ends(head: &[u8]) -> bool {
     let crlf = memmem::find_iter(head, b"\r\n").count();
     let more = |byte| memchr::memchr_iter(byte, head).count() != crlf;
     crlf > 0 && more(b'\n') || more(b'\r')
+}
+
+/// Skips the mark that some programs put before UTF-8.
+pub(super) fn skip_mark(bytes: &[u8]) -> (&[u8], bool) {
+    match bytes.strip_prefix(b"\xEF\xBB\xBF") {
+        Some(rest) => (rest, true),
+        None => (bytes, false),
+    }
 }
 
 /// Skips empty lines and an mbox separator (`From ` or, quoted, `>From `) before the headers.
@@ -302,6 +231,7 @@ fn likely_boundary(body: &[u8]) -> Option<&[u8]> {
 /// The line end before a boundary belongs to the boundary (RFC 2046 section 5.1.1).
 fn without_line_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 

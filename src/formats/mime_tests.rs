@@ -1,6 +1,7 @@
 //! The splitter, on whole and broken structures.
 
 use super::*;
+use crate::formats::entity::PEEK;
 
 fn kinds(text: &str) -> (Vec<Kind>, Vec<&'static str>) {
     let message = Message::new(text.as_bytes());
@@ -68,4 +69,25 @@ fn encodings_decoded_or_left() {
         peek.len()
     );
     assert_eq!(body("7bit", "A=3A 1"), ("A=3A 1".into(), false));
+}
+
+#[test]
+fn soft_breaks_at_any_line_end() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = "Content-Transfer-Encoding: quoted-printable\n\nFeed=\nback: =41=\nB\n"
+            .replace('\n', end);
+        let (body, encoded) = Entity::new(text.as_bytes()).decoded();
+        assert!(encoded);
+        assert_eq!(String::from_utf8_lossy(&body).trim_end(), "Feedback: AB");
+    }
+}
+
+#[test]
+fn one_endless_line_is_cut_where_headers_are() {
+    let line = "X: ".to_owned() + &"y".repeat(3 * LONGEST_HEAD);
+    let entity = Entity::new(line.as_bytes());
+    assert_eq!(entity.head.len(), LONGEST_HEAD);
+    assert_eq!(entity.body.len(), line.len() - LONGEST_HEAD);
+    let many = "a/b".to_owned() + &"; c=d".repeat(100_000) + "; boundary=x";
+    assert_eq!(parameter(many.as_bytes(), "boundary"), None);
 }

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 pub(super) fn read<'a>(part: &Part<'a>, reading: &mut Reading<'a>) {
     let only_headers = part.kind == Kind::Headers;
     let own = ["Received", "From", "Message-ID"];
-    if own.iter().any(|name| part.entity.field(name).is_some()) {
+    if !part.whole && own.iter().any(|name| part.entity.field(name).is_some()) {
         // No empty line between the part's headers and the message's: they are one block.
         reading.defect(d::NO_BLANK_LINE);
         take(part.entity.head, only_headers, reading);
@@ -97,7 +97,7 @@ fn take<'a>(bytes: &'a [u8], headers_only: bool, reading: &mut Reading<'a>) {
 }
 
 /// The identifier without brackets and without what some write around it.
-fn message_id(value: &str) -> &str {
+pub(super) fn message_id(value: &str) -> &str {
     match value.split_once('<') {
         Some((_, rest)) => rest.split('>').next().unwrap_or(rest).trim(),
         None => value.split_ascii_whitespace().next().unwrap_or_default(),

@@ -2,31 +2,41 @@
 //! providers: which address handed the message over. The HELO name is the client's to choose and never counts:
 //! a hop is inside the house only by the name that the receiver looked up.
 
-use super::text;
+use super::{houses, text};
 use std::net::IpAddr;
 
 /// What one hop says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Hop {
+pub(super) enum Hop<'v> {
     /// A hand-over inside one host.
     Local,
-    /// From that address; `inside` where sender and receiver share a domain.
-    From {
-        /// The address that the receiver saw.
-        ip: IpAddr,
-        /// Whether the hop stayed inside one organisation.
-        inside: bool,
-    },
+    /// From another host.
+    From(HandOver<'v>),
     /// From another host, but not from which.
     Unclear,
 }
 
-impl Hop {
-    /// Whether the message stayed with the receiver: on one host, in one domain or in a private network.
+/// A hand-over from one host to another.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct HandOver<'v> {
+    /// The address that the receiver saw.
+    pub ip: IpAddr,
+    /// The sender's name as the receiver looked it up; empty where it did not.
+    pub verified: &'v str,
+    /// The sender's name as it gave it.
+    pub claimed: &'v str,
+    /// The receiver.
+    pub by: &'v str,
+    /// Whether both are of one house.
+    pub inside: bool,
+}
+
+impl Hop<'_> {
+    /// Whether the message stayed with the receiver: on one host, in one house or in a private network.
     pub fn is_inside(&self) -> bool {
         match self {
             Self::Local => true,
-            Self::From { ip, inside } => *inside || !is_public(*ip),
+            Self::From(hop) => hop.inside || !houses::is_public(hop.ip),
             Self::Unclear => false,
         }
     }
@@ -54,16 +64,14 @@ pub(super) fn is_to_loop(value: &str) -> bool {
         .iter()
         .flatten()
         .any(|host| {
-            let of = |service: &&str| {
-                host.strip_suffix(*service)
-                    .is_some_and(|r| r.is_empty() || r.ends_with('.'))
-            };
-            LOOP_SERVICES.iter().any(of)
+            LOOP_SERVICES
+                .iter()
+                .any(|service| houses::ends_in(host, service))
         })
 }
 
 /// Reads one unfolded value.
-pub(super) fn hop(value: &str) -> Hop {
+pub(super) fn hop(value: &str) -> Hop<'_> {
     let value = value.trim();
     let starts = value.get(..5).unwrap_or_default();
     let local = || {
@@ -79,9 +87,10 @@ pub(super) fn hop(value: &str) -> Hop {
         .split_once(" by ")
         .or_else(|| value.split_once("\tby "))
     {
-        Some((from, by)) => (from, by.split([' ', '\t', ';']).next().unwrap_or_default()),
+        Some((from, by)) => (from, by),
         None => (value, ""),
     };
+    let (by, rest) = by.split_at(by.find([' ', '\t', ';']).unwrap_or(by.len()));
     let name = from.split_ascii_whitespace().next().unwrap_or_default();
     let mut found = None;
     let mut verified = "";
@@ -110,76 +119,43 @@ pub(super) fn hop(value: &str) -> Hop {
     if found.is_none() && helo && name.starts_with('[') {
         found = text::address(name); // Exim: from [192.0.2.1] (helo=...)
     }
-    match found {
-        Some(ip) => Hop::From {
-            ip,
-            inside: same_house(verified, by) || (is_exchange(ip) && same_house(name, by)),
-        },
-        None => Hop::Unclear,
-    }
-}
-
-/// Whether it is an address of Microsoft's mail clusters, whose hops among themselves state no looked-up name.
-fn is_exchange(ip: IpAddr) -> bool {
-    matches!(ip, IpAddr::V6(ip) if ip.segments()[0] == 0x2603 && ip.segments()[1] & 0xFF00 == 0x1000)
-}
-
-/// Whether two host names belong to one registered domain: the same last two labels, or three where the second is
-/// a registry's own (`co.uk`).
-fn same_house(a: &str, b: &str) -> bool {
-    fn house(name: &str) -> Option<&str> {
-        let name = name.trim_end_matches('.');
-        let mut dots = name.rmatch_indices('.').map(|(at, _)| at);
-        let top = dots.next()?;
-        let second = dots.next();
-        let label = &name[second.map_or(0, |at| at + 1)..top];
-        let registry = name.len() - top == 3 && label.len() <= 3;
-        let start = match (registry, second) {
-            (false, second) => second,
-            (true, None) => return None,
-            (true, Some(_)) => dots.next(),
-        };
-        Some(&name[start.map_or(0, |at| at + 1)..])
-    }
-    match (house(a), house(b)) {
-        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
-        _ => false,
-    }
-}
-
-/// Whether an address can be somebody else's on the Internet (RFC 6890). The documentation networks pass.
-pub(super) fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
-            !(ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-                || ip.is_broadcast()
-                || shared)
-        }
-        IpAddr::V6(ip) => {
-            !(ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local()
-                || ip.is_multicast())
-        }
-    }
+    let Some(ip) = found else {
+        return Hop::Unclear;
+    };
+    // Exchange looks up no names, but says its own address: a neighbour that gives a name of the house is of the house.
+    let own = rest.trim_start().strip_prefix('(');
+    let own = own.and_then(|own| text::address(own.split([')', ' ']).next()?));
+    let near = own.is_some_and(|own| houses::are_near(own, ip));
+    Hop::From(HandOver {
+        ip,
+        verified,
+        claimed: name,
+        by,
+        inside: houses::same(verified, by)
+            || near && houses::same(name, by)
+            || houses::within_microsoft(ip, name, by),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The address, or the word for a hop without one.
+    fn source(line: &str) -> Result<&'static str, IpAddr> {
+        match hop(line) {
+            Hop::Local => Ok("local"),
+            Hop::Unclear => Ok("unclear"),
+            Hop::From(hop) => Err(hop.ip),
+        }
+    }
+
+    fn from(ip: &str) -> Result<&'static str, IpAddr> {
+        Err(ip.parse().unwrap())
+    }
+
     #[test]
     fn shapes_of_many_servers() {
-        let from = |ip: &str| Hop::From {
-            ip: ip.parse().unwrap(),
-            inside: false,
-        };
         for (line, want) in [
             (
                 "from a.example (a.example [192.0.2.1]) by mx.example.net with SMTP",
@@ -205,23 +181,26 @@ mod tests {
                 "from a ([192.0.2.3] helo=[192.0.2.4]) by b",
                 from("192.0.2.3"),
             ),
-            ("by mx.example.net with LMTP", Hop::Local),
+            ("by mx.example.net with LMTP", Ok("local")),
             (
                 "from a.example (LHLO a.example) (192.0.2.1) by b.example with LMTP; date",
-                Hop::Local,
+                Ok("local"),
             ),
             (
                 "from out.isp.example (out.isp.example [192.0.2.1]) by mx.senderscore.net with ESMTP",
-                Hop::Local,
+                Ok("local"),
             ),
             (
                 "from mx.senderscore.net (a.example [192.0.2.1]) by mx.isp.example for <a@isp.example>",
                 from("192.0.2.1"),
             ),
-            ("(qmail 1 invoked by uid 910)", Hop::Local),
-            ("from [192.0.2.5] by web.example.net via HTTP", Hop::Unclear),
+            ("(qmail 1 invoked by uid 910)", Ok("local")),
+            (
+                "from [192.0.2.5] by web.example.net via HTTP",
+                Ok("unclear"),
+            ),
         ] {
-            assert_eq!(hop(line), want, "{line}");
+            assert_eq!(source(line), want, "{line}");
         }
         for line in [
             "from x.isp.example (evil.example [192.0.2.6]) by mx.isp.example; date",
@@ -229,17 +208,20 @@ mod tests {
             "from x.isp.example (192.0.2.6) by mx.isp.example",
             "from x.isp.example (y.isp.example [192.0.2.6] (may be forged)) by mx.isp.example",
             "from a.shop.co.uk (a.shop.co.uk [192.0.2.6]) by mx.isp.co.uk",
+            "from exch01.corp.local (192.0.2.6) by exch02.corp.local (198.51.100.10) with Microsoft SMTP Server",
+            "from out.shop.example (192.0.2.6) by exch02.corp.local (192.0.2.7) with Microsoft SMTP Server",
         ] {
-            assert_eq!(hop(line), from("192.0.2.6"), "{line}");
+            assert_eq!(source(line), from("192.0.2.6"), "{line}");
+            assert!(!hop(line).is_inside(), "{line}");
         }
         for line in [
             "from x (y.isp.example [192.0.2.6]) by mx.isp.example; date",
             "from y.isp.co.uk ([192.0.2.6] helo=x) by mx.isp.co.uk",
             "from a.prod.outlook.com (2603:10a6:1::5) by b.prod.outlook.com (2603:10a6:2::6)",
+            "from a.eop-eur01.prod.protection.outlook.com (2a01:111:e400:7e1a::50) by b.mail.protection.outlook.com (10.152.2.3)",
+            "from exch01.corp.local (198.51.100.9) by exch02.corp.local (198.51.100.10) with Microsoft SMTP Server",
         ] {
             assert!(hop(line).is_inside(), "{line}");
         }
-        let inside = hop("from in.example.net (in.example.net [192.0.2.6]) by out.example.net");
-        assert!(matches!(inside, Hop::From { inside: true, .. }));
     }
 }

@@ -2,10 +2,7 @@
 //! but the type, Zoho and AOL no addresses, Yahoo and mail.ru only some. Each recovered field says where it is
 //! from. A wrong address is worse than none.
 //!
-//! **The trusted boundary.** A header counts only when the reporter's own servers wrote it: those above the
-//! first `Received` that names a host outside their house. Hops on one host, in one domain or from a private
-//! network are the complainant's own, prepended on the way to the mailbox, and passed over; below the boundary
-//! everything is the sender's word. Hops to a service that takes complaints in for others are passed over too. A hop that does not say clearly from where ends the search with nothing.
+//! Which headers are believed at all, and where the message came in from outside, is decided in `clues.rs`.
 //!
 //! **Precedence**, where clues differ; the first that can be read wins, and `conflicting-clues` says so when
 //! trusted headers name different source addresses:
@@ -14,7 +11,7 @@
 //! |---|---|
 //! | any | what the machine-readable part states; for JMRP's `source_ip` the report's Subject |
 //! | `original_mail_from` | Return-Path, Received-SPF (`envelope-from`, `domain of`), Authentication-Results (`smtp.mailfrom`), X-Envelope-From |
-//! | `original_rcpt_to` | X-HmXmrOriginalRecipient, Delivered-To, X-Original-To, Envelope-To, X-Apparently-To, X-Envelope-To, `for` of the newest Received that is not such a service's |
+//! | `original_rcpt_to` | X-HmXmrOriginalRecipient, Delivered-To, X-Original-To, Envelope-To, X-Apparently-To, X-Envelope-To, `for` of the newest Received that has one and is not a complaint service's |
 //! | `source_ip` | X-Originating-IP, Received-SPF (`client-ip`, `designates`), Authentication-Results (`sender IP is`, `smtp.remote-ip`, `policy.iprev`), the boundary hop |
 //! | `arrival_date` | newest Received, Date |
 //! | `reported_domain` | `dkim=pass header.d` of Authentication-Results, d= of the newest DKIM-Signature (unverified) |
@@ -24,25 +21,12 @@
 //! nearest to the hop from outside, the others judge hops inside the house. `reported_domain` is looked for only
 //! where something else is missing.
 
-use super::received::{self, Hop};
-use super::{date, defects as d, mailbox, text};
+use super::clues::{Clues, RECIPIENT};
+use super::{date, defects as d, houses, mailbox, received, text};
 use crate::domain::feedback::FeedbackType;
-use crate::domain::headers::{Fields, HeaderBlock};
 use crate::domain::report::Reading;
 use std::net::IpAddr;
 
-/// Headers that hold the envelope recipient, best first.
-const RECIPIENT: [(&str, &str); 6] = [
-    (
-        "X-HmXmrOriginalRecipient",
-        "X-HmXmrOriginalRecipient of the enclosed message",
-    ),
-    ("Delivered-To", "Delivered-To of the enclosed message"),
-    ("X-Original-To", "X-Original-To of the enclosed message"),
-    ("Envelope-To", "Envelope-To of the enclosed message"),
-    ("X-Apparently-To", "X-Apparently-To of the enclosed message"),
-    ("X-Envelope-To", "X-Envelope-To of the enclosed message"),
-];
 /// Words of a Received-SPF before the source address.
 const SPF_SOURCE: [(&str, &str); 2] = [
     ("client-ip=", "client-ip of the enclosed Received-SPF"),
@@ -63,26 +47,6 @@ const RESULTS_SOURCE: [(&str, &str); 3] = [
         "policy.iprev of the enclosed Authentication-Results",
     ),
 ];
-/// Hops looked at.
-const MOST_HOPS: usize = 6;
-
-/// The enclosed headers that matter here, raw, in one pass.
-#[derive(Default)]
-struct Clues<'h> {
-    return_path: Option<&'h [u8]>,
-    recipient: Option<(usize, &'h [u8])>,
-    received: Vec<&'h [u8]>,
-    spf: Option<&'h [u8]>,
-    authentication: Vec<&'h [u8]>,
-    originating_ip: Option<&'h [u8]>,
-    /// Whether the hop from outside has been passed: what is below is the sender's word.
-    outside: bool,
-    envelope_from: Option<&'h [u8]>,
-    signature: Option<&'h [u8]>,
-    class: Option<&'h [u8]>,
-    date: Option<&'h [u8]>,
-}
-
 /// Fills every gap that can be filled.
 pub(super) fn all(reading: &mut Reading<'_>) {
     let report = &reading.report;
@@ -95,54 +59,11 @@ pub(super) fn all(reading: &mut Reading<'_>) {
         return;
     }
     let headers = std::mem::take(&mut reading.headers);
-    fill(&Clues::of(&headers), reading);
+    fill(
+        &Clues::of(&headers, &reading.report.original_rcpt_to),
+        reading,
+    );
     reading.headers = headers;
-}
-
-impl<'h> Clues<'h> {
-    fn of(headers: &'h HeaderBlock<'_>) -> Self {
-        let mut clues = Self::default();
-        for (name, value) in Fields::new(headers.as_bytes()) {
-            clues.take(name.trim_ascii(), value);
-        }
-        clues
-    }
-
-    fn take(&mut self, name: &'h [u8], value: &'h [u8]) {
-        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
-        let above = !self.outside;
-        if is("Received") {
-            if self.received.len() < MOST_HOPS {
-                self.received.push(value);
-                self.outside |= !received::hop(&line(value)).is_inside();
-            } else {
-                self.outside = true;
-            }
-        } else if is("Return-Path") && above {
-            self.return_path.get_or_insert(value);
-        } else if (is("X-Envelope-From") || is("Envelope-From")) && above {
-            self.envelope_from.get_or_insert(value);
-        } else if is("DKIM-Signature") {
-            self.signature.get_or_insert(value);
-        } else if is("Received-SPF") && above {
-            self.spf = Some(value);
-        } else if is("Authentication-Results") && above {
-            if self.authentication.len() < MOST_HOPS {
-                self.authentication.push(value);
-            }
-        } else if is("X-Originating-IP") && above {
-            self.originating_ip.get_or_insert(value);
-        } else if is("X-Spampanel-Outgoing-Class") || is("X-SpamExperts-Outgoing-Class") {
-            self.class.get_or_insert(value);
-        } else if is("Date") {
-            self.date.get_or_insert(value);
-        } else if let Some(rank) = RECIPIENT.iter().position(|(wanted, _)| is(wanted))
-            && above
-            && self.recipient.is_none_or(|(best, _)| rank < best)
-        {
-            self.recipient = Some((rank, value));
-        }
-    }
 }
 
 fn fill(clues: &Clues<'_>, reading: &mut Reading<'_>) {
@@ -168,7 +89,7 @@ fn fill(clues: &Clues<'_>, reading: &mut Reading<'_>) {
         && let Some((recipient, source)) = recipient(clues)
     {
         reading.report.original_rcpt_to.push(recipient);
-        derived(reading, "original_rcpt_to", source);
+        derived(reading, "original_rcpt_to", &source);
     }
     if reading.report.source_ip.is_none()
         && let Some((ip, source)) = source_ip(clues, reading)
@@ -234,7 +155,7 @@ fn sender(clues: &Clues<'_>) -> Option<(String, &'static str)> {
             })
     });
     spf.or_else(|| {
-        let all = clues.authentication.iter().rev();
+        let all = clues.results.iter().rev();
         let sender = all.filter_map(|raw| from(raw, "smtp.mailfrom=")).next()?;
         let source = "smtp.mailfrom of the enclosed Authentication-Results";
         Some((sender, source))
@@ -247,30 +168,32 @@ fn sender(clues: &Clues<'_>) -> Option<(String, &'static str)> {
     })
 }
 
-fn recipient(clues: &Clues<'_>) -> Option<(String, &'static str)> {
+fn recipient(clues: &Clues<'_>) -> Option<(String, String)> {
     if let Some((rank, raw)) = clues.recipient {
         let value = plain(raw);
         let first = value.split([' ', ';', ',', '\t']).next()?;
         let address = text::unbracketed(first).0;
         if is_mailbox(address) {
-            return Some((address.to_owned(), RECIPIENT[rank].1));
+            let source = format!("{} of the enclosed message", RECIPIENT[rank]);
+            return Some((address.to_owned(), source));
         }
     }
-    let mut hops = clues.received.iter().map(|raw| line(raw));
-    let newest = hops.find(|hop| !received::is_to_loop(hop))?;
-    let (_, clause) = newest.split_once(" for ")?;
-    let first = clause.trim_start().split([' ', ';', '\t']).next()?;
-    let address = text::unbracketed(first).0;
-    is_mailbox(address).then(|| {
-        (
-            address.to_owned(),
-            "newest Received of the enclosed message",
-        )
-    })
+    let hops = clues.received.iter().map(|raw| line(raw));
+    let mut hops = hops.filter(|hop| !received::is_to_loop(hop));
+    let address = hops.find_map(|hop| {
+        let (_, clause) = hop.split_once(" for ")?;
+        let first = clause.trim_start().split([' ', ';', '\t']).next()?;
+        let address = text::unbracketed(first).0;
+        is_mailbox(address).then(|| address.to_owned())
+    })?;
+    Some((address, "Received chain of the enclosed message".to_owned()))
 }
 
 fn source_ip(clues: &Clues<'_>, reading: &mut Reading<'_>) -> Option<(IpAddr, &'static str)> {
-    let public = |word: &str| text::address(word).filter(|ip| received::is_public(*ip));
+    let public = |word: &str| {
+        let fine = |ip: &IpAddr| houses::is_public(*ip) && !clues.passed.contains(ip);
+        text::address(word).filter(fine)
+    };
     let stated = |raw: &[u8], keys: &[(&str, &'static str)]| {
         let value = plain(raw);
         keys.iter()
@@ -281,27 +204,17 @@ fn source_ip(clues: &Clues<'_>, reading: &mut Reading<'_>) -> Option<(IpAddr, &'
         Some((ip, "X-Originating-IP of the enclosed message"))
     });
     let spf = clues.spf.and_then(|raw| stated(raw, &SPF_SOURCE));
-    let mut results = clues.authentication.iter().rev();
+    let mut results = clues.results.iter().rev();
     let results = results.find_map(|raw| stated(raw, &RESULTS_SOURCE));
-    let hop = boundary(clues);
+    let hop = clues
+        .boundary
+        .map(|ip| (ip, "Received chain of the enclosed message"));
     let mut found = [originating, spf, results, hop].into_iter().flatten();
     let best = found.next()?;
     if found.any(|(ip, _)| ip != best.0) {
         reading.defect(d::CONFLICTING_CLUES);
     }
     Some(best)
-}
-
-/// The hop by which the message came in from outside.
-fn boundary(clues: &Clues<'_>) -> Option<(IpAddr, &'static str)> {
-    for raw in &clues.received {
-        match received::hop(&line(raw)) {
-            hop if hop.is_inside() => {}
-            Hop::From { ip, .. } => return Some((ip, "Received chain of the enclosed message")),
-            _ => return None,
-        }
-    }
-    None
 }
 
 /// The domain that signed: verified by the reporter, or else as the newest signature claims.
@@ -311,7 +224,7 @@ fn domain(clues: &Clues<'_>) -> Option<(String, &'static str)> {
         let fine = domain.contains('.') && domain.bytes().all(|b| b.is_ascii_graphic());
         fine.then(|| domain.to_ascii_lowercase())
     };
-    let verified = clues.authentication.iter().rev().find_map(|raw| {
+    let verified = clues.results.iter().rev().find_map(|raw| {
         let value = plain(raw);
         let pass = &value[value.find("dkim=pass")?..];
         let one = pass.split(';').next().unwrap_or(pass);
@@ -331,7 +244,7 @@ fn domain(clues: &Clues<'_>) -> Option<(String, &'static str)> {
 }
 
 /// The word after a key such as `client-ip=`.
-fn parameter<'v>(value: &'v str, key: &str) -> Option<&'v str> {
+pub(super) fn parameter<'v>(value: &'v str, key: &str) -> Option<&'v str> {
     let rest = &value[value.find(key)? + key.len()..];
     let rest = rest.trim_start_matches('"');
     let end = rest
@@ -341,11 +254,11 @@ fn parameter<'v>(value: &'v str, key: &str) -> Option<&'v str> {
 }
 
 /// A Received line; where it is folded with tabs they are blanks.
-fn line(raw: &[u8]) -> String {
+pub(super) fn line(raw: &[u8]) -> String {
     plain(raw).replace('\t', " ")
 }
 
-fn plain(raw: &[u8]) -> String {
+pub(super) fn plain(raw: &[u8]) -> String {
     text::clean(raw, &mut |_| {})
 }
 

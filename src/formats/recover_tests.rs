@@ -1,6 +1,7 @@
 //! The precedence of clues, and that nothing below the trusted boundary is believed.
 
 use super::*;
+use crate::domain::headers::HeaderBlock;
 
 const INSIDE: &str = "Received: from in.isp.example (in.isp.example [198.51.100.1])\n by store.isp.example; \
     Tue, 03 Mar 2026 09:00:00 +0000\n";

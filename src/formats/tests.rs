@@ -186,6 +186,20 @@ fn webhooks() {
     for text in [ses, &sns] {
         assert_eq!(facts(text).3.as_deref(), Some("192.0.2.1"));
     }
+    // The same member is the sender for one service and the recipient for another.
+    let sendgrid = "[{\"event\":\"spamreport\",\"email\":\"c@d.example\",\"smtp-id\":\"<m@x>\"}]";
+    let reading = read(sendgrid.as_bytes());
+    assert_eq!(reading.report.original_rcpt_to, ["c@d.example"]);
+    assert_eq!(reading.report.original_mail_from, None);
+    assert_eq!(reading.original.unwrap().message_id.as_deref(), Some("m@x"));
+    let mailgun =
+        "{\"event-data\":{\"event\":\"complained\",\"message\":{},\"recipient\":\"c@d.example\"}}";
+    assert_eq!(
+        read(mailgun.as_bytes()).report.original_rcpt_to,
+        ["c@d.example"]
+    );
+    let opened = "{\"event-data\":{\"event\":\"opened\"}}";
+    assert_eq!(read(opened.as_bytes()).kind, Some(MessageKind::Event));
     assert_eq!(
         super::read(b"{\"event\":\"delivered\"}").kind,
         Some(MessageKind::Event)
@@ -303,6 +317,9 @@ fn forwards_of_people() {
         kind("Content-Type: message/rfc822\n\nFrom: a@b\n"),
         Some(MessageKind::Forward)
     );
+    let whole = "From: kim@isp.example\nMessage-ID: <fwd@x>\nContent-Type: message/rfc822\n\nMessage-ID: <m@x>\n";
+    let original = super::read(whole.as_bytes()).original.unwrap();
+    assert_eq!(original.message_id.as_deref(), Some("m@x"));
 }
 
 #[test]

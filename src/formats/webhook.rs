@@ -1,6 +1,8 @@
-//! Complaints that a sending service posts as JSON: MailChannels' events, Amazon SES' notifications (plain or in
-//! SNS' envelope), and RFC 5965's own fields as members. They go through the same model as mail.
+//! Complaints that a sending service posts as JSON: the events of MailChannels, SendGrid and Mailgun, Amazon SES'
+//! notifications (plain or in SNS' envelope), and RFC 5965's own fields as members. They go through the same model as
+//! mail. Member names are those of the services' public documentation.
 
+use super::mime::skip_mark;
 use super::recover::derived;
 use super::{date, defects as d, fields, json_headers, mailbox, original, recover, text};
 use crate::domain::feedback::FeedbackType;
@@ -12,6 +14,7 @@ const MOST: usize = 200;
 
 /// Reads bytes that are JSON and no mail. None where they are not, or hold no event that is known.
 pub(super) fn read<'a>(bytes: &[u8]) -> Option<Reading<'a>> {
+    let bytes = skip_mark(bytes).0;
     let start = bytes.iter().find(|b| !b.is_ascii_whitespace())?;
     if !matches!(start, b'{' | b'[') || bytes.len() > json_headers::LARGEST {
         return None;
@@ -21,7 +24,11 @@ pub(super) fn read<'a>(bytes: &[u8]) -> Option<Reading<'a>> {
         value = serde_json::from_str(inner).ok()?; // SNS wraps the notification as a string
     }
     let events: Vec<&Map<String, Value>> = match &value {
-        Value::Object(one) => vec![one],
+        // Mailgun signs an event that lies inside.
+        Value::Object(one) => match one.get("event-data") {
+            Some(Value::Object(inner)) => vec![inner],
+            _ => vec![one],
+        },
         Value::Array(all) => all.iter().filter_map(Value::as_object).collect(),
         _ => return None,
     };
@@ -48,7 +55,11 @@ fn complaint(event: &Map<String, Value>) -> Option<Reading<'static>> {
         .iter()
         .find_map(|name| string(event.get(*name)));
     match kind.as_deref() {
-        Some("complained" | "complaint" | "spamreport") => flat(event, &mut reading),
+        Some("complained" | "complaint") if event.contains_key("message") => {
+            mailgun(event, &mut reading);
+        }
+        Some("complained" | "complaint") => flat(event, true, &mut reading),
+        Some("spamreport") => flat(event, false, &mut reading),
         Some("Complaint") => ses(event, &mut reading)?,
         Some(_) => return None,
         None => rfc5965(event, &mut reading)?,
@@ -56,14 +67,15 @@ fn complaint(event: &Map<String, Value>) -> Option<Reading<'static>> {
     Some(reading)
 }
 
-/// One level of members, as MailChannels and its like send them.
-fn flat(event: &Map<String, Value>, reading: &mut Reading<'_>) {
+/// One level of members. `email` is the sender for MailChannels, and the recipient for SendGrid.
+fn flat(event: &Map<String, Value>, by_sender: bool, reading: &mut Reading<'_>) {
     reading.report.feedback_type = Some(FeedbackType::Abuse);
     derived(reading, "feedback_type", "kind of the event");
     for (name, value) in event.iter().take(MOST) {
         let report = &mut reading.report;
         match (name.as_str(), value) {
-            ("email", _) => report.original_mail_from = address(value),
+            ("email", _) if by_sender => report.original_mail_from = address(value),
+            ("email" | "recipient", _) => report.original_rcpt_to.extend(address(value)),
             ("recipients", Value::Array(all)) => {
                 report.original_rcpt_to = all.iter().take(MOST).filter_map(address).collect();
             }
@@ -73,13 +85,16 @@ fn flat(event: &Map<String, Value>, reading: &mut Reading<'_>) {
                     derived(reading, "arrival_date", "time of the event");
                 }
             }
-            ("smtp_id", _) => {
+            ("smtp_id" | "smtp-id", _) => {
                 let id = scalar(value).unwrap_or_default();
-                reading.original = Some(Original {
-                    message_id: Some(id.trim_matches(['<', '>']).to_owned()),
-                    headers_only: true,
-                    ..Original::default()
-                });
+                let id = original::message_id(&id);
+                if !id.is_empty() {
+                    reading.original = Some(Original {
+                        message_id: Some(id.to_owned()),
+                        headers_only: true,
+                        ..Original::default()
+                    });
+                }
             }
             ("event", _) => {}
             _ => {
@@ -89,6 +104,32 @@ fn flat(event: &Map<String, Value>, reading: &mut Reading<'_>) {
                 }
             }
         }
+    }
+}
+
+/// Mailgun: `envelope`, `message` with headers, `recipient`.
+fn mailgun(event: &Map<String, Value>, reading: &mut Reading<'_>) {
+    reading.report.feedback_type = Some(FeedbackType::Abuse);
+    derived(reading, "feedback_type", "kind of the event");
+    let report = &mut reading.report;
+    let envelope = |name: &str| event.get("envelope")?.get(name);
+    report.original_mail_from = envelope("sender").and_then(address);
+    report.source_ip = envelope("sending-ip").and_then(|ip| text::address(&scalar(ip)?));
+    report
+        .original_rcpt_to
+        .extend(event.get("recipient").and_then(address));
+    if let Some(id) = event.get("id").and_then(scalar) {
+        report.extensions.insert("id".into(), vec![id]);
+    }
+    // Seconds with a fraction.
+    let time = event.get("timestamp").and_then(scalar);
+    let time = time.and_then(|time| date::parse(time.split('.').next()?));
+    report.arrival_date = time;
+    if time.is_some() {
+        derived(reading, "arrival_date", "time of the event");
+    }
+    if let Some(block) = event.get("message").and_then(json_headers::block) {
+        original::take_owned(&block, true, reading);
     }
 }
 

@@ -1,8 +1,8 @@
 //! X-ARF 0.1 and 0.2: a text part of YAML beside the text for people, marked by an `X-ARF` or `X-XARF` header.
 //! Blocklist.de, clean-mx and Netcraft write flat `Key: value` lines only, so that is what is read.
 
-use super::content_type::Kind;
-use super::mime::Message;
+use super::content_type::{Kind, parameter};
+use super::mime::{Message, Part};
 use super::recover::{self, derived};
 use super::{date, defects as d, fields, original, text};
 use crate::domain::feedback::FeedbackType;
@@ -34,7 +34,7 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     let block = message
         .parts
         .iter()
-        .filter(|part| part.kind == Kind::Text)
+        .filter(|part| is_report(part))
         .map(|part| part.entity.decoded().0)
         .find(|block| is_yaml(block))?;
     let mut reading = Reading::none();
@@ -43,11 +43,48 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
         reading.defect(code);
     }
     yaml(&block, &mut reading);
+    demanded(&mut reading);
     if let Some(part) = message.part(&[Kind::Message, Kind::Headers]) {
         original::read(&part, &mut reading);
     }
     recover::all(&mut reading);
     Some(reading)
+}
+
+/// What every schema of X-ARF 0.1 and 0.2 demands.
+fn demanded(reading: &mut Reading<'_>) {
+    const NAMES: [&str; 7] = [
+        "reported_from",
+        "report_id",
+        "category",
+        "report_type",
+        "source",
+        "source_type",
+        "schema_url",
+    ];
+    let report = &reading.report;
+    let has = |name: &&str| report.extensions.contains_key(*name);
+    let dated = report.arrival_date.is_some() || reading.defects.iter().any(|c| c.0 == d::BAD_DATE);
+    if !(NAMES.iter().all(has) && dated && report.user_agent.is_some()) {
+        reading.defect(d::XARF_INCOMPLETE);
+    }
+}
+
+/// The structured part: a text, or whatever it is called in mail, under its own name.
+fn is_report(part: &Part<'_>) -> bool {
+    const FILES: [&str; 3] = ["report.txt", "report.yaml", "report.yml"];
+    let named = |field, name| {
+        let value = part.entity.field(field)?;
+        let file = parameter(value, name)?;
+        FILES
+            .iter()
+            .any(|known| file.eq_ignore_ascii_case(known.as_bytes()))
+            .then_some(())
+    };
+    part.kind == Kind::Text
+        || part.kind == Kind::Other
+            && (named("Content-Type", "name").or(named("Content-Disposition", "filename")))
+                .is_some()
 }
 
 fn is_yaml(block: &[u8]) -> bool {
@@ -124,7 +161,9 @@ fn yaml(block: &[u8], reading: &mut Reading<'_>) {
 pub(super) fn feedback_type(kind: &str) -> FeedbackType {
     let kind = kind.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| kind.contains(word));
-    if has(&["phish", "fraud"]) {
+    if has(&["spamverti"]) {
+        FeedbackType::Other // a site that spam names; who sent the spam is another matter
+    } else if has(&["phish", "fraud"]) {
         FeedbackType::Fraud
     } else if has(&["malware", "virus", "trojan"]) {
         FeedbackType::Virus

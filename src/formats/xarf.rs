@@ -1,16 +1,30 @@
 //! XARF as JSON: version 2 and 3 (`ReporterInfo`, `Report`) and version 4 (flat, `xarf_version`), as an
 //! attachment, beside a feedback part with Feedback-Type xarf (RFC 9477 lets a sender ask for it), or alone.
 
-use super::content_type::{Kind, parameter};
+use super::content_type::{self, Kind, parameter};
 use super::mime::{Message, Part};
 use super::recover::{self, derived};
 use super::{date, defects as d, fields, original, text, xarf_classes};
-use crate::domain::report::{Format, Reading};
+use crate::domain::report::{Format, Original, Reading};
 use mail_parser::decoders::base64::base64_decode;
 use serde_json::{Map, Value};
 
 /// Bytes of a document; evidence beyond it belongs elsewhere.
 const LARGEST: usize = 2 << 20;
+/// Names of members, by version 4 and by the writers of 1 to 3.
+const SOURCE: [&str; 4] = ["SourceIp", "source_identifier", "SourceIP", "IP"];
+const PORT: [&str; 3] = ["SourcePort", "source_port", "Port"];
+const SENDER: [&str; 3] = ["SmtpMailFromAddress", "smtp_from", "SMTPFrom"];
+const RECIPIENT: [&str; 3] = ["SmtpRcptToAddress", "smtp_to", "SMTPTo"];
+const DATE: [&str; 2] = ["Date", "timestamp"];
+/// Types of evidence that is a message.
+const MESSAGES: [&str; 5] = [
+    "message/rfc822",
+    "message/global",
+    "application/rfc822",
+    "text/email",
+    "text/rfc822-headers",
+];
 /// Values kept as extensions.
 const MOST_VALUES: usize = 200;
 
@@ -79,8 +93,13 @@ fn document_fields(document: &Map<String, Value>, reading: &mut Reading<'_>) {
         Some(Value::Object(report)) => report,
         _ => document,
     };
+    // Some writers of version 3 put the source and the mail's facts into objects of their own.
+    let inner = |name: &str| report.get(name).and_then(Value::as_object);
+    let more = [inner("Source"), inner("AdditionalInfo")];
     let string = |names: &[&str]| {
-        names.iter().find_map(|name| match report.get(*name)? {
+        let places = std::iter::once(report).chain(more.iter().flatten().copied());
+        let mut found = places.flat_map(|from| names.iter().filter_map(|name| from.get(*name)));
+        found.find_map(|value| match value {
             Value::String(value) => Some(clean(value)).filter(|value| !value.is_empty()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
@@ -99,15 +118,15 @@ fn document_fields(document: &Map<String, Value>, reading: &mut Reading<'_>) {
         reading.report.feedback_type = Some(xarf_classes::kind(report, &kind));
         derived(reading, "feedback_type", "type of the XARF document");
     }
-    if let Some(ip) = string(&["SourceIp", "source_identifier"]).and_then(|ip| text::address(&ip)) {
+    if let Some(ip) = string(&SOURCE).and_then(|ip| text::address(&ip)) {
         reading.report.source_ip = Some(ip);
         derived(reading, "source_ip", "source of the XARF document");
     }
-    if let Some(port) = string(&["SourcePort", "source_port"]).and_then(|port| port.parse().ok()) {
+    if let Some(port) = string(&PORT).and_then(|port| port.parse().ok()) {
         reading.report.source_port = Some(port);
         derived(reading, "source_port", "source port of the XARF document");
     }
-    if let Some(sender) = string(&["SmtpMailFromAddress", "smtp_from"]) {
+    if let Some(sender) = string(&SENDER) {
         reading.report.original_mail_from = Some(text::unbracketed(&sender).0.to_owned());
         derived(
             reading,
@@ -115,7 +134,7 @@ fn document_fields(document: &Map<String, Value>, reading: &mut Reading<'_>) {
             "SMTP sender of the XARF document",
         );
     }
-    if let Some(recipient) = string(&["SmtpRcptToAddress", "smtp_to"]) {
+    if let Some(recipient) = string(&RECIPIENT) {
         let recipient = text::unbracketed(&recipient).0.to_owned();
         reading.report.original_rcpt_to.push(recipient);
         derived(
@@ -124,7 +143,7 @@ fn document_fields(document: &Map<String, Value>, reading: &mut Reading<'_>) {
             "SMTP recipient of the XARF document",
         );
     }
-    if let Some(date) = string(&["Date", "timestamp"]) {
+    if let Some(date) = string(&DATE) {
         match date::parse(&date) {
             Some(date) => {
                 reading.report.arrival_date = Some(date);
@@ -151,29 +170,25 @@ fn document_fields(document: &Map<String, Value>, reading: &mut Reading<'_>) {
             _ => keep(name, value, &mut kept, reading),
         }
     }
-    let evidence = ["Samples", "evidence"]
+    let evidence = ["Samples", "evidence", "Attachment"]
         .iter()
         .find_map(|name| report.get(*name)?.as_array());
     if let Some(sample) = evidence.and_then(|all| all.iter().find_map(message_sample)) {
         original::take_owned(&sample, false, reading);
+    } else if let Some(id) = string(&["message_id", "MessageID"]) {
+        reading.original = Some(Original {
+            message_id: Some(original::message_id(&id).to_owned()).filter(|id| !id.is_empty()),
+            subject: string(&["subject", "Subject"]),
+            headers_only: true,
+            ..Original::default()
+        });
     }
 }
 
 /// A scalar that no RFC 5965 name exists for becomes an extension.
 fn keep(name: &str, value: &Value, kept: &mut usize, reading: &mut Reading<'_>) {
-    const TAKEN: [&str; 10] = [
-        "SourceIp",
-        "source_identifier",
-        "SourcePort",
-        "source_port",
-        "SmtpMailFromAddress",
-        "smtp_from",
-        "SmtpRcptToAddress",
-        "smtp_to",
-        "Date",
-        "timestamp",
-    ];
-    if TAKEN.contains(&name) || name == "xarf_version" {
+    let taken = [&SOURCE[..], &PORT, &SENDER, &RECIPIENT, &DATE].concat();
+    if taken.contains(&name) || name == "xarf_version" {
         return;
     }
     let Some(value) = scalar(value) else { return };
@@ -213,15 +228,19 @@ fn camel_to_snake(name: &str) -> String {
 
 /// The spam itself, where the evidence holds it.
 fn message_sample(sample: &Value) -> Option<Vec<u8>> {
-    let get = |names: [&str; 2]| names.iter().find_map(|name| sample.get(*name));
-    let kind = get(["ContentType", "content_type"])?.as_str()?;
-    if !kind.to_ascii_lowercase().starts_with("message/rfc822") {
+    let get = |names: &[&str]| names.iter().find_map(|name| sample.get(*name));
+    let kind = get(&["ContentType", "content_type"])?.as_str()?;
+    let kind = content_type::essence(kind.as_bytes());
+    let is = |known: &&str| kind.eq_ignore_ascii_case(known.as_bytes());
+    if !MESSAGES.iter().any(is) {
         return None;
     }
-    let payload = get(["Payload", "payload"])?.as_str()?;
-    match get(["Base64Encoded", "base64_encoded"]).and_then(Value::as_bool) {
-        Some(false) => Some(payload.as_bytes().to_vec()),
-        _ => base64_decode(payload.as_bytes()),
+    let payload = get(&["Payload", "payload", "Data"])?.as_str()?.as_bytes();
+    let flag = get(&["Base64Encoded", "base64_encoded"]).and_then(Value::as_bool);
+    // Version 3 says no where the flag is absent, version 4 has no flag and says yes: a header's colon tells.
+    match flag.unwrap_or(!payload.contains(&b':')) {
+        false => Some(payload.to_vec()),
+        true => base64_decode(payload),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What several tests share.
 
+pub mod bombs;
 pub mod daemon;
 pub mod filings;
 pub mod mail;

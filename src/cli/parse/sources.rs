@@ -41,6 +41,12 @@ impl Sources {
         sources
     }
 
+    /// Bytes of all files, as far as they say so.
+    pub fn bytes(&self) -> u64 {
+        let sizes = self.files.iter().map(|(path, _)| fs::metadata(path));
+        sizes.filter_map(|size| Some(size.ok()?.len())).sum()
+    }
+
     fn folder(&mut self, folder: &Path, depth: usize) {
         if depth > DEEPEST {
             self.errors.push(format!("{}: too deep", folder.display()));
