@@ -103,6 +103,8 @@ pub fn discard(address: &str) {
             .expect("listens");
         let metrics = Arc::new(Metrics::new().expect("metrics"));
         let never = CancellationToken::new();
-        smtp::serve(listener, Arc::new(Discard), settings, metrics, never).await;
+        smtp::Edge::new(Arc::new(Discard), settings, metrics)
+            .serve(listener, Arc::default(), never)
+            .await;
     });
 }
