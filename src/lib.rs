@@ -7,6 +7,7 @@
 //! - [`formats`]: bytes to a reading, one file a format. Pure.
 //! - [`store`], [`lock`]: where reports are filed, and whom to ask for a lock.
 //! - [`smtp`], [`http`], [`intake`], [`outbox`]: the edges and the two use cases, filing and locking.
+//! - [`proving`]: asks DNS what the proof of a feed needs.
 //! - [`app`]: wires all of it; [`cli`]: what a person types.
 //! - [`clock`], [`metrics`], [`pulse`], [`config`]: time, figures, whether the loops go round, settings.
 
@@ -23,6 +24,7 @@ pub mod intake;
 pub mod lock;
 pub mod metrics;
 pub mod outbox;
+pub mod proving;
 pub mod pulse;
 pub mod smtp;
 pub mod store;

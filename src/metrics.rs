@@ -98,6 +98,14 @@ metrics! {
     commit_seconds: Histogram("arfd_commit_seconds", "Seconds that one filing transaction took.", buckets SECONDS);
     commit_failures: IntCounter("arfd_commit_failures_total", "Filing transactions that failed; their senders were told to retry.");
     queue_depth: IntGauge("arfd_queue_depth", "Reports waiting for the next filing transaction.");
+    proving_checks: IntCounterVec("arfd_proving_checks_total", "DKIM signatures and SPF policies looked at for a feed's proof, by method and result.", labels ["method", "result"]);
+    proving_seconds: Histogram("arfd_proving_seconds", "Seconds that looking at one message's signatures and policies took.", buckets SECONDS);
+    unproven_waiting: IntGauge("arfd_unproven_waiting", "Reports stored and not counted yet because DNS could not prove their feed; tried again.");
+    unproven_tries: IntCounterVec("arfd_unproven_tries_total", "Later tries to prove such reports, by outcome: proven, not_proven, later, given_up or lost.", labels ["outcome"]);
+    feed_outcomes: IntCounterVec("arfd_feed_outcomes_total", "Messages by feed and what became of them: filed (proven), readable, attributed, counted, over_cap; unproven: a part of its proof held.", labels ["feed", "outcome"]);
+    feed_last_seen: IntGaugeVec("arfd_feed_last_seen_seconds", "When something last came from a feed, in seconds since 1970.", labels ["feed"]);
+    feed_silent: IntGaugeVec("arfd_feed_silent", "1 while nothing has come from a feed for longer than its expect_every.", labels ["feed"]);
+    feed_fields_gone: IntGaugeVec("arfd_feed_fields_gone", "Fields that always came in a feed's reports and are in none of the newest.", labels ["feed"]);
     panics: IntCounter("arfd_session_panics_total", "SMTP sessions that ended in a panic; the others live on.");
 }
 

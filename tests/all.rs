@@ -13,6 +13,7 @@ mod kill;
 mod lock;
 mod outbox;
 mod parse;
+mod proving;
 mod samples;
 mod simulation;
 mod smtp;

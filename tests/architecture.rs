@@ -20,23 +20,26 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("smtp", &["clock", "metrics", "pulse"]),
     ("http", &["clock", "domain", "metrics", "store"]),
+    ("proving", &["domain", "clock", "metrics"]),
     (
         "intake",
-        &["domain", "formats", "store", "clock", "metrics", "pulse"],
+        &[
+            "domain", "formats", "proving", "store", "clock", "metrics", "pulse",
+        ],
     ),
     ("outbox", &["domain", "store", "lock", "clock", "metrics"]),
     (
         "app",
         &[
-            "clock", "config", "domain", "http", "intake", "lock", "metrics", "outbox", "pulse",
-            "smtp", "store",
+            "clock", "config", "domain", "http", "intake", "lock", "metrics", "outbox", "proving",
+            "pulse", "smtp", "store",
         ],
     ),
     (
         "cli",
         &[
-            "app", "clock", "config", "domain", "formats", "intake", "lock", "metrics", "smtp",
-            "store",
+            "app", "clock", "config", "domain", "formats", "intake", "lock", "metrics", "proving",
+            "smtp", "store",
         ],
     ),
 ];

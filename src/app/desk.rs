@@ -1,6 +1,6 @@
 //! The intake as SMTP sees it: an inbox for the configured abuse addresses.
 
-use crate::domain::feed::{Arrival, Certificate, Security};
+use crate::domain::feed::{Arrival, Certificate, Security, takes};
 use crate::intake::Intake;
 use crate::smtp::{self, Envelope, Inbox, Receipt};
 use async_trait::async_trait;
@@ -26,9 +26,7 @@ impl Inbox for Desk {
         if self.recipients.is_empty() {
             return client.is_loopback();
         }
-        self.recipients
-            .iter()
-            .any(|r| r.eq_ignore_ascii_case(recipient))
+        takes(&self.recipients, recipient)
     }
 
     fn wants_tls(&self, recipient: &str) -> bool {

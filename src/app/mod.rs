@@ -6,12 +6,14 @@ mod doors;
 mod watchdog;
 mod wire;
 
-pub use wire::{judge, open_existing_store, open_store, policy};
+pub use wire::{judge, open_existing_store, open_store, policy, prover};
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::http;
 use crate::intake::Intake;
+use crate::intake::health::Health;
+use crate::intake::reprove::Reprover;
 use crate::intake::writer;
 use crate::lock::spamexperts;
 use crate::metrics::Metrics;
@@ -74,6 +76,9 @@ pub enum StartError {
     /// The store does not say what it knows.
     #[error("what the store knows cannot be read")]
     Unreadable(StoreError),
+    /// The DNS resolver cannot be set up.
+    #[error("proving.servers: {0}")]
+    Dns(String),
     /// The metrics could not be set up.
     #[error("metrics")]
     Metrics(#[from] prometheus::Error),
@@ -115,6 +120,8 @@ pub struct Daemon {
     smtp_tasks: Vec<JoinHandle<()>>,
     writer_task: JoinHandle<()>,
     outbox_task: JoinHandle<()>,
+    reprove_task: JoinHandle<()>,
+    health_task: JoinHandle<()>,
     http_task: JoinHandle<()>,
 }
 
@@ -137,21 +144,49 @@ impl Daemon {
         let [stop_smtp, stop_outbox, stop_http] = [(); 3].map(|()| CancellationToken::new());
 
         let ordered = Arc::new(Notify::new());
+        let judge = Arc::new(judge(settings)?);
+        let prover = Arc::new(prover(settings, &clock, &metrics)?);
+        let policy = Arc::new(policy);
+        let health = Health::new(&judge.feeds, Arc::clone(&metrics), clock.now());
+        let health = Arc::new(health);
         let (handle, writer_task) = writer::spawn(
             Arc::clone(&store),
-            Arc::new(policy),
+            Arc::clone(&policy),
             wire::writer_settings(settings),
             Arc::clone(&ordered),
+            Arc::clone(&health),
             Arc::clone(&clock),
             Arc::clone(&metrics),
         );
         let mut pulses = vec![handle.pulse().clone()];
-        let judge = judge(settings)?;
+        let reprover = Reprover {
+            store: Arc::clone(&store),
+            judge: Arc::clone(&judge),
+            prover: Arc::clone(&prover),
+            policy,
+            health: Arc::clone(&health),
+            ordered: Arc::clone(&ordered),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            settings: wire::reprove_settings(settings),
+        };
         let desk = Desk {
-            intake: Intake::new(judge, handle, Arc::clone(&clock)),
+            intake: Intake::new(judge, prover, handle, Arc::clone(&clock)),
             recipients: settings.smtp.recipients.clone(),
             tls_recipients: settings.to_tls_recipients(),
         };
+        let failed = CancellationToken::new();
+        // Both write to the store as the outbox does, and stop with it.
+        let reprove_task = watched(
+            "reprove",
+            reprover.run(stop_outbox.clone()),
+            (&stop_outbox, &failed),
+        );
+        let health_task = watched(
+            "health",
+            health.run(Arc::clone(&store), Arc::clone(&clock), stop_outbox.clone()),
+            (&stop_outbox, &failed),
+        );
         let outbox = Arc::new(Outbox::new(
             Arc::clone(&store),
             targets,
@@ -160,7 +195,6 @@ impl Daemon {
             wire::outbox_settings(settings),
         ));
         let outbox_stop = stop_outbox.clone();
-        let failed = CancellationToken::new();
         let outbox_task = watched(
             "outbox",
             async move { outbox.run(ordered, outbox_stop).await },
@@ -239,6 +273,8 @@ impl Daemon {
             smtp_tasks,
             writer_task,
             outbox_task,
+            reprove_task,
+            health_task,
             http_task,
         })
     }
@@ -269,6 +305,8 @@ impl Daemon {
         finished("writer", self.writer_task).await;
         self.stop_outbox.cancel();
         finished("outbox", self.outbox_task).await;
+        finished("reprove", self.reprove_task).await;
+        finished("health", self.health_task).await;
         self.stop_http.cancel();
         // A client that never ends its request must not keep the daemon.
         let abort = self.http_task.abort_handle();

@@ -2,21 +2,24 @@
 
 use super::StartError;
 use crate::clock::Clock;
-use crate::config::{Settings, SmtpUser, Target};
+use crate::config::{Feed, Settings, SmtpUser, Target};
 use crate::domain::filing::Policy;
 use crate::domain::lock::{Backoff, OrderState, SPAMEXPERTS};
 use crate::domain::restraint::Restraint;
 use crate::domain::standing::Standing;
 use crate::intake::prepare::Judge;
+use crate::intake::reprove;
 use crate::intake::writer::WriterSettings;
 use crate::lock::LockTarget;
 use crate::lock::spamexperts::{self, SpamExperts};
 use crate::metrics::Metrics;
 use crate::outbox;
+use crate::proving::{self, Prover};
 use crate::smtp::{self, AuthSettings, HashError, PasswordHash, Tls, User, Users};
 use crate::store::{self, Known, Store, StoreError, StoreOptions};
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +70,8 @@ pub fn judge(settings: &Settings) -> Result<Judge, StartError> {
     Ok(Judge {
         feeds: settings.to_feeds(),
         methods: settings.to_methods()?,
+        signature_age: jiff::SignedDuration::try_from(settings.proving.max_signature_age.0)
+            .unwrap_or(jiff::SignedDuration::MAX),
     })
 }
 
@@ -107,6 +112,54 @@ pub async fn policy(
         of_kind.insert(one.name.clone(), ends);
     }
     Ok(policy)
+}
+
+/// What asks DNS for the proof of feeds.
+///
+/// # Errors
+/// When the resolver cannot be set up.
+pub fn prover(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> Result<Prover, StartError> {
+    let s = &settings.proving;
+    let address = |server: &String| {
+        let port_53 = |ip| SocketAddr::new(ip, 53);
+        server.parse().ok().or(server.parse().ok().map(port_53))
+    };
+    let dns = proving::resolver::Settings {
+        servers: s.servers.iter().filter_map(address).collect(),
+        timeout: s.query_timeout.0,
+        cache: s.cache,
+    };
+    let settings = proving::Settings {
+        timeout: s.timeout.0,
+        max_signatures: s.max_signatures,
+        concurrency: s.concurrency,
+        hostname: settings.smtp.hostname.clone(),
+    };
+    let dns = proving::resolver::resolver(&dns).map_err(|e| StartError::Dns(e.to_string()))?;
+    Ok(Prover::new(
+        dns,
+        settings,
+        Arc::clone(clock),
+        Arc::clone(metrics),
+    ))
+}
+
+/// How reports are proven later.
+pub fn reprove_settings(settings: &Settings) -> reprove::Settings {
+    let s = &settings.proving;
+    reprove::Settings {
+        lease: s.lease.0,
+        backoff: Backoff {
+            first: s.first_retry.0,
+            most: s.max_retry.0,
+        },
+        max_age: s.max_age.0,
+        store_timeout: settings.store.timeout.0,
+    }
 }
 
 /// Whom to ask for locks; nobody while they are only observed.
@@ -252,8 +305,8 @@ pub fn smtp_settings(settings: &Settings) -> smtp::Settings {
         rate_exempt: s
             .rate_exempt
             .iter()
-            .chain(settings.feeds.iter().flat_map(|feed| &feed.networks))
             .copied()
+            .chain(settings.feeds.iter().flat_map(Feed::all_networks))
             .collect(),
         ipv4_prefix: s.client_prefix_ipv4,
         ipv6_prefix: s.client_prefix_ipv6,
@@ -278,7 +331,9 @@ pub fn smtp_settings(settings: &Settings) -> smtp::Settings {
         command_timeout: s.command_timeout.0,
         data_timeout: s.data_timeout.0,
         write_timeout: s.write_timeout.0,
-        delivery_timeout: settings.store.timeout.0.saturating_add(REPLY_MARGIN),
+        delivery_timeout: (settings.store.timeout.0)
+            .saturating_add(settings.proving.timeout.0)
+            .saturating_add(REPLY_MARGIN),
         session_timeout: s.session_timeout.0,
         drain_timeout: s.drain_timeout.0,
     }
@@ -304,6 +359,9 @@ pub fn start_at_zero(metrics: &Metrics, settings: &Settings) {
         metrics
             .smtp_connections
             .with_label_values(&[name, "session"]);
+    }
+    for outcome in ["proven", "not_proven", "later", "given_up", "lost"] {
+        metrics.unproven_tries.with_label_values(&[outcome]);
     }
     for rule in &settings.rules {
         metrics.crossings.with_label_values(&[rule.name.as_str()]);

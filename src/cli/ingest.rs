@@ -5,14 +5,19 @@ use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::feed::{Arrival, Security};
 use crate::domain::filing::Filing;
+use crate::intake::prepare::{Judge, Trial};
+use crate::metrics::Metrics;
+use crate::proving::Prover;
 use crate::store::StoreError;
 use anyhow::{Context, bail};
 use clap::Args;
+use jiff::Timestamp;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// File messages without SMTP. Each message is durable before its line is printed; exit code 0 means all
 /// are. When the store cannot take one, the exit code is 75, which makes a mail system keep it and retry.
@@ -68,8 +73,10 @@ impl Ingest {
         let most = settings.smtp.max_message_size.0;
         super::runtime()?.block_on(async {
             let store = app::open_store(&settings).await?;
-            let clock = SystemClock::default();
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
             let policy = app::policy(&settings, store.as_ref(), clock.now()).await?;
+            let metrics = Arc::new(Metrics::new()?);
+            let prover = app::prover(&settings, &clock, &metrics)?;
             let mut code = ExitCode::SUCCESS;
             for path in &self.files {
                 let message = match read(path, most) {
@@ -83,7 +90,7 @@ impl Ingest {
                         continue;
                     }
                 };
-                let filing = self.filing(&judge, &message, &clock);
+                let filing = self.filing(&judge, &prover, &message, clock.now()).await;
                 let filed = store.file(std::slice::from_ref(&filing), &policy);
                 let filed = tokio::time::timeout(settings.store.timeout.0, filed);
                 match filed.await.unwrap_or(Err(StoreError::TooSlow)) {
@@ -115,11 +122,12 @@ impl Ingest {
         })
     }
 
-    fn filing(
+    async fn filing(
         &self,
-        judge: &crate::intake::prepare::Judge,
+        judge: &Judge,
+        prover: &Prover,
         message: &[u8],
-        clock: &SystemClock,
+        now: Timestamp,
     ) -> Filing {
         let arrival = Arrival {
             client: self.client,
@@ -131,10 +139,16 @@ impl Ingest {
         let as_feed = self
             .feed
             .as_deref()
-            .and_then(|feed| judge.prepare_as(feed, arrival.clone(), message, clock.now()));
-        as_feed
-            .unwrap_or_else(|| judge.prepare(arrival, message, clock.now()))
-            .filing
+            .and_then(|feed| judge.prepare_as(feed, arrival.clone(), message, now));
+        if let Some(prepared) = as_feed {
+            return prepared.filing;
+        }
+        let checks = match judge.enquire(&arrival, message, now, false) {
+            Some(enquiry) => Some(prover.find_out(&enquiry, &arrival, message, now).await),
+            None => None,
+        };
+        let trial = Trial::first(checks.as_ref(), now);
+        judge.prepare_with(arrival, message, trial).filing
     }
 }
 

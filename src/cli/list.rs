@@ -2,7 +2,8 @@
 
 use super::ConfigFile;
 use crate::app;
-use crate::store::{IncidentRow, OrderRow, ReportRow, Store};
+use crate::clock::{Clock, SystemClock};
+use crate::store::{FeedRow, IncidentRow, OrderRow, ReportRow, Store};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -36,6 +37,8 @@ enum What {
     Reports,
     /// Crossed rules with their arithmetic.
     Incidents,
+    /// Feeds that something came from: when it last did, and what became of it within a day. By name.
+    Feeds,
     /// Lock orders, sent, waiting, refused or only observed.
     Orders,
 }
@@ -71,6 +74,19 @@ impl List {
                 &["opened", "state", "identity", "outgoing user", "why", "id"],
                 &store.incidents(self.limit).await?,
                 incident_cells,
+            ),
+            What::Feeds => self.print(
+                &[
+                    "feed",
+                    "last seen",
+                    "in a day",
+                    "proven",
+                    "readable",
+                    "attributed",
+                    "counted",
+                ],
+                &store.feeds(SystemClock::default().now()).await?,
+                feed_cells,
             ),
             What::Orders => self.print(
                 &[
@@ -174,6 +190,28 @@ fn incident_cells(row: &IncidentRow) -> Vec<String> {
         clean(&user),
         why,
         row.id.to_string(),
+    ]
+}
+
+/// Shares are of what the feed sent, but `proven`: of what it sent or claims to have sent.
+fn feed_cells(row: &FeedRow) -> Vec<String> {
+    let sums = &row.sums;
+    let share = |part: u64, of: u64| match of {
+        0 => "-".to_owned(),
+        _ => format!("{:.0} %", part as f64 * 100.0 / of as f64),
+    };
+    let seen = match sums.last_seen.as_second() {
+        0 => "never".to_owned(),
+        _ => format!("{:.0}", sums.last_seen),
+    };
+    vec![
+        row.feed.clone(),
+        seen,
+        sums.filed.to_string(),
+        share(sums.filed, sums.filed + sums.unproven),
+        share(sums.readable, sums.filed),
+        share(sums.attributed, sums.filed),
+        share(sums.counted, sums.filed),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Whether settings make sense. All problems are reported at once, each with its key.
 
+use super::check_feeds;
 use super::settings::{Settings, Target};
 use super::{place, restraint, secure};
 use crate::domain::feedback::FeedbackType;
@@ -75,7 +76,8 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     secure::check(settings, &mut problems);
     store(settings, &mut problems);
     identification(settings, &mut problems);
-    feeds(settings, &mut problems);
+    check_feeds::proving(settings, &mut problems);
+    check_feeds::feeds(settings, &mut problems);
     rules(settings, &mut problems);
     lock(settings, &mut problems);
     restraint::check(settings, &mut problems);
@@ -207,7 +209,7 @@ fn smtp(settings: &Settings, problems: &mut Problems) {
 }
 
 /// Local part and domain, no spaces or brackets.
-fn is_address(address: &str) -> bool {
+pub(super) fn is_address(address: &str) -> bool {
     let well_formed =
         |s: &str| !s.is_empty() && !s.contains(|c: char| c.is_whitespace() || "<>".contains(c));
     address
@@ -280,50 +282,6 @@ pub(super) fn too_wide(net: &IpNet) -> bool {
         IpNet::V4(net) => net.prefix_len() < 8,
         IpNet::V6(net) if net.addr().to_ipv4_mapped().is_some() => net.prefix_len() < 96 + 8,
         IpNet::V6(net) => net.prefix_len() < 16,
-    }
-}
-
-fn feeds(settings: &Settings, problems: &mut Problems) {
-    let mut seen = HashSet::from(["unproven".to_owned()]);
-    for (i, feed) in settings.feeds.iter().enumerate() {
-        let key = format!("feeds[{i}]");
-        name(problems, &key, &feed.name, &mut seen);
-        problems.demand(
-            !feed.networks.is_empty() || !feed.recipients.is_empty(),
-            format!("{key}.networks"),
-            "nothing proves this feed: give networks, recipients or both",
-        );
-        for net in feed.networks.iter().filter(|net| too_wide(net)) {
-            problems.add(
-                format!("{key}.networks"),
-                format!("{net} is too wide to prove anything: at least /8, for IPv6 at least /16"),
-            );
-        }
-        for address in &feed.recipients {
-            problems.demand(
-                is_address(address),
-                format!("{key}.recipients"),
-                format!("'{address}' is not an address"),
-            );
-            let taken = settings.smtp.recipients.is_empty()
-                || settings
-                    .smtp
-                    .recipients
-                    .iter()
-                    .any(|r| r.eq_ignore_ascii_case(address));
-            problems.demand(
-                taken,
-                format!("{key}.recipients"),
-                format!("'{address}' is not among smtp.recipients, so its mail would be refused"),
-            );
-        }
-        for kind in feed.weights.keys().map(|k| FeedbackType::from(k.as_str())) {
-            problems.demand(
-                kind.may_count() || feed.weights.get(kind.as_str()) == Some(&0),
-                format!("{key}.weights"),
-                format!("{kind} never counts, whatever its weight"),
-            );
-        }
     }
 }
 

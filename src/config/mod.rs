@@ -3,8 +3,10 @@
 //! domain's own types.
 
 mod check;
+mod check_feeds;
 mod check_listeners;
 mod environment;
+mod feeds;
 mod listeners;
 mod place;
 mod restraint;
@@ -16,6 +18,7 @@ mod translate;
 mod values;
 
 pub use check::{Problem, check};
+pub use feeds::{Demand, Feed, ProofTable, Proving};
 pub use listeners::{Address, Listener, Mode, Protocol, Tls};
 pub use restraint::Restraint;
 pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};
@@ -150,6 +153,9 @@ impl Settings {
 #[cfg(test)]
 #[path = "environment_tests.rs"]
 mod environment_tests;
+#[cfg(test)]
+#[path = "feeds_tests.rs"]
+mod feeds_tests;
 #[cfg(test)]
 #[path = "listeners_tests.rs"]
 mod listeners_tests;

@@ -1,7 +1,8 @@
 //! Where in a file a setting stands, and what may be said about it: names of settings, never their values,
 //! for those may be secrets.
 
-use super::settings::{Feed, Header, Settings};
+use super::feeds::Feed;
+use super::settings::{Header, Settings};
 use super::values::Span;
 use super::{ConfigError, Rule};
 use std::collections::BTreeSet;
@@ -208,13 +209,13 @@ fn known_keys() -> BTreeSet<String> {
     }];
     all.feeds = vec![Feed {
         name: "x".into(),
-        networks: Vec::new(),
-        recipients: Vec::new(),
-        demand: super::Demand::All,
-        tls: false,
-        trust_enclosed_user: false,
-        weight: 1,
-        weights: Default::default(),
+        proof: Some(super::ProofTable {
+            all: vec![Default::default()],
+            any: vec![Default::default()],
+            ..Default::default()
+        }),
+        expect_every: Some(Span::secs(1)),
+        ..Feed::default()
     }];
     all.rules = vec![Rule {
         name: "x".into(),

@@ -116,13 +116,9 @@ fn hashes_are_masked() {
 fn a_shared_recipient_does_not_demand_tls() {
     let feed = |name: &str, tls, recipients: &[&str]| Feed {
         name: name.into(),
-        networks: Vec::new(),
-        recipients: recipients.iter().map(|r| (*r).to_owned()).collect(),
-        demand: Demand::All,
+        recipients: recipients.iter().map(|r| (*r).into()).collect(),
         tls,
-        trust_enclosed_user: false,
-        weight: 1,
-        weights: Default::default(),
+        ..Feed::default()
     };
     let settings = Settings {
         feeds: vec![

@@ -2,12 +2,12 @@
 //! here (unknown keys are refused); sense is checked in `check.rs`. `samples/arfd.toml` explains each key
 //! and a test holds it equal to these defaults.
 
+use super::feeds::{Feed, Proving};
 use super::restraint::Restraint;
 use super::smtp::Smtp;
 use super::values::{Secret, SecretUrl, Size, Span};
 use crate::domain::attribution::IdentificationMethod;
 use crate::lock::spamexperts;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -33,6 +33,8 @@ pub struct Settings {
     pub restraint: Restraint,
     /// How lock orders are carried out.
     pub outbox: Outbox,
+    /// How feeds are proven that need DNS for it.
+    pub proving: Proving,
     /// Sources of reports and their proof.
     pub feeds: Vec<Feed>,
     /// When enough is enough.
@@ -60,6 +62,7 @@ impl Default for Settings {
             lock: Lock::default(),
             restraint: Restraint::default(),
             outbox: Outbox::default(),
+            proving: Proving::default(),
             feeds: Vec::new(),
             rules: vec![
                 rule("burst", 2, 50, 10, 10, 1),
@@ -196,50 +199,6 @@ pub struct Header {
     /// A regular expression; its first group is the identity, or the whole match when it has no group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<String>,
-}
-
-/// A source of reports.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Feed {
-    /// Its name, in records and metrics.
-    pub name: String,
-    /// Proof: the client lies in one of these networks.
-    #[serde(default)]
-    pub networks: Vec<IpNet>,
-    /// Proof: it was sent to one of these addresses.
-    #[serde(default)]
-    pub recipients: Vec<String>,
-    /// Whether all proofs must hold or any.
-    #[serde(default)]
-    pub demand: Demand,
-    /// Whether it must have come under TLS, whatever else proves it.
-    #[serde(default)]
-    pub tls: bool,
-    /// Whether the outgoing user may be taken from the enclosed message's own headers.
-    #[serde(default)]
-    pub trust_enclosed_user: bool,
-    /// Weight of an abuse, fraud or virus complaint.
-    #[serde(default = "one")]
-    pub weight: u32,
-    /// Weight by feedback type.
-    #[serde(default)]
-    pub weights: BTreeMap<String, u32>,
-}
-
-fn one() -> u32 {
-    1
-}
-
-/// See [`crate::domain::feed::Demand`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Demand {
-    /// Every kind of proof that is given must hold.
-    #[default]
-    All,
-    /// One is enough.
-    Any,
 }
 
 /// When enough is enough.

@@ -1,8 +1,8 @@
 //! From settings to the domain's own types: feeds, methods, rules.
 
-use super::settings::{Demand, HeaderMissing, Settings, Target};
+use super::settings::{HeaderMissing, Settings, Target};
 use crate::domain::attribution::{self, HeaderRule, Methods};
-use crate::domain::feed::{self, Feed, Proof};
+use crate::domain::feed::Feed;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::Policy;
 use crate::domain::threshold::Rule;
@@ -12,29 +12,8 @@ use std::collections::HashSet;
 impl Settings {
     /// The feeds as the domain knows them.
     pub fn to_feeds(&self) -> Vec<Feed> {
-        let feeds = self.feeds.iter().map(|feed| Feed {
-            name: feed.name.clone(),
-            proofs: [
-                (!feed.networks.is_empty()).then(|| Proof::Network(feed.networks.clone())),
-                (!feed.recipients.is_empty()).then(|| Proof::Recipient(feed.recipients.clone())),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-            tls: feed.tls,
-            trust_enclosed_user: feed.trust_enclosed_user,
-            demand: match feed.demand {
-                Demand::All => feed::Demand::All,
-                Demand::Any => feed::Demand::Any,
-            },
-            weight: feed.weight,
-            weights: feed
-                .weights
-                .iter()
-                .map(|(kind, weight)| (FeedbackType::from(kind.as_str()), *weight))
-                .collect(),
-        });
-        feeds.collect()
+        let feeds = self.feeds.iter();
+        feeds.map(|feed| feed.to_domain(&self.proving)).collect()
     }
 
     /// Recipients, in lower case, whose mail must come under TLS: those of feeds that demand it, unless a feed
@@ -42,7 +21,12 @@ impl Settings {
     pub fn to_tls_recipients(&self) -> HashSet<String> {
         let of = |tls: bool| {
             let feeds = self.feeds.iter().filter(move |feed| feed.tls == tls);
-            feeds.flat_map(|feed| feed.recipients.iter().map(|r| r.to_ascii_lowercase()))
+            feeds.flat_map(|feed| {
+                let tables = feed.proofs().into_iter();
+                tables
+                    .flat_map(|table| table.recipients)
+                    .map(|r| r.to_ascii_lowercase())
+            })
         };
         let others: HashSet<String> = of(false).collect();
         of(true).filter(|r| !others.contains(r)).collect()
@@ -93,6 +77,12 @@ impl Settings {
         Policy {
             rules: rules.collect(),
             restraints: self.restraint.to_restraints(),
+            caps: self
+                .to_feeds()
+                .into_iter()
+                .filter(|feed| !feed.caps.is_none())
+                .map(|feed| (feed.name, feed.caps))
+                .collect(),
             reopen_after_seconds: self.lock.reopen_after.0.as_secs(),
             targets: match self.lock.target {
                 Target::Observe => Vec::new(),

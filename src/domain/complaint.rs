@@ -1,6 +1,7 @@
 //! A complaint: one distinct (enclosed message, complainant) of a feed about an identity. Reports repeat
 //! (a retry after a lost reply, the filter refusing each retry of one message); complaints do not.
 
+use super::feed::Right;
 use super::feedback::FeedbackType;
 use super::headers::HeaderBlock;
 use super::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
@@ -27,6 +28,9 @@ pub struct Complaint {
     pub complainant: ComplainantKey,
     /// What it adds to a rule's sum, by the feed's right.
     pub weight: u32,
+    /// The most that its feed's complaints may cause alone.
+    #[serde(default)]
+    pub may: Right,
     /// When we received it, by our own clock: never a time from the report.
     pub received_at: Timestamp,
 }

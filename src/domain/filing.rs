@@ -3,7 +3,7 @@
 
 use super::attribution::Attribution;
 use super::complaint::Complaint;
-use super::feed::Arrival;
+use super::feed::{Arrival, Caps};
 use super::feedback::FeedbackType;
 use super::ids::{IncidentId, ReportId};
 use super::report::Format;
@@ -11,6 +11,7 @@ use super::restraint::{Restraint, Restraints};
 use super::standing::Standing;
 use super::threshold::Rule;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// The message as it came, compressed.
@@ -33,6 +34,8 @@ pub struct Filing {
     pub arrival: Arrival,
     /// The feed that it is proven to be from.
     pub feed: Option<String>,
+    /// What was found out for its proof, as JSON; none where nothing had to be.
+    pub proof: Option<String>,
     /// The recognised format.
     pub format: Format,
     /// The feedback type, where it has one.
@@ -62,6 +65,8 @@ pub struct Policy {
     pub targets: Vec<String>,
     /// What keeps a crossing from locking at once.
     pub restraints: Restraints,
+    /// How many complaints of a feed count in an hour, for the feeds that have such caps.
+    pub caps: BTreeMap<String, Caps>,
     /// How long after a crossing an identity is assessed again, in seconds: its incident has then expired.
     pub reopen_after_seconds: u64,
 }

@@ -85,7 +85,7 @@ impl Explanation {
 
     /// The arithmetic in one line, for people.
     pub fn sentence(&self) -> String {
-        let Crossing { rule, tally } = &self.crossing;
+        let Crossing { rule, tally, .. } = &self.crossing;
         format!(
             "rule {}: weight {} of {}, {} of {} distinct messages, {} of {} distinct complainants, \
              {} of {} feeds within {} s",

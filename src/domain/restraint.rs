@@ -142,15 +142,17 @@ pub struct Judged {
 }
 
 /// The first rule that is crossed without a rule or feed on trial; if there is none, the first that is
-/// crossed at all, which is then only recorded. Who is protected is never locked.
+/// crossed at all, which is then only recorded. Who is protected is never locked. `at` is when the complaint was
+/// received that is new, `now` when this is decided.
 pub fn assess(
     rules: &[Rule],
     history: &History,
+    at: Timestamp,
     identity: &Identity,
     restraints: &Restraints,
     now: Timestamp,
 ) -> Option<Judged> {
-    let first = threshold::assess(rules, history, now)?;
+    let first = threshold::assess(rules, history, at)?;
     let pattern = restraints.protected.iter().find(|p| p.matches(identity));
     if let Some(pattern) = pattern {
         let pattern = pattern.to_string();
@@ -167,20 +169,12 @@ pub fn assess(
         });
     }
     let settled = |complaint: &&Complaint| !trials.feed(&complaint.feed, now);
-    let free = rules
-        .iter()
-        .filter(|rule| !trials.rule(&rule.name, now))
-        .map(|rule| {
-            let tally = threshold::tally(rule, history.iter().filter(settled), now);
-            (rule, tally)
-        })
-        .find(|(rule, tally)| threshold::crosses(rule, tally));
-    Some(match free {
-        Some((rule, tally)) => Judged {
-            crossing: Crossing {
-                rule: rule.clone(),
-                tally,
-            },
+    let settled: History = history.iter().filter(settled).cloned().collect();
+    let free = rules.iter().filter(|rule| !trials.rule(&rule.name, now));
+    let free: Vec<Rule> = free.cloned().collect();
+    Some(match threshold::assess(&free, &settled, at) {
+        Some(crossing) => Judged {
+            crossing,
             restraint: None,
         },
         None => Judged {

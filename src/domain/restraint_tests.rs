@@ -18,6 +18,7 @@ fn complaint(n: u8, feed: &str) -> Complaint {
         message: MessageKey::of(&[&[n]]),
         complainant: ComplainantKey::of(&[&[n]]),
         weight: 1,
+        may: crate::domain::feed::Right::Lock,
         received_at: at(1),
     }
 }
@@ -49,7 +50,7 @@ fn judged(restraints: &Restraints) -> (String, Option<Restraint>) {
         .into_iter()
         .collect();
     let rules = [rule("three", 3), rule("two", 2)];
-    let judged = assess(&rules, &history, &bob(), restraints, at(2)).unwrap();
+    let judged = assess(&rules, &history, at(1), &bob(), restraints, at(2)).unwrap();
     (judged.crossing.rule.name, judged.restraint)
 }
 
@@ -103,7 +104,15 @@ fn what_is_on_trial_is_not_summed() {
         .map(|(n, feed)| complaint(n, feed))
         .into_iter()
         .collect();
-    let found = assess(&[rule("two", 2)], &history, &bob(), &restraints, at(2)).unwrap();
+    let found = assess(
+        &[rule("two", 2)],
+        &history,
+        at(1),
+        &bob(),
+        &restraints,
+        at(2),
+    )
+    .unwrap();
     assert_eq!((found.crossing.tally.weight, found.restraint), (2, None));
 }
 

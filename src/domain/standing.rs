@@ -19,24 +19,30 @@ pub enum Standing {
     NotAReport,
     /// No feed's proof holds: anybody may have sent it.
     Unproven,
+    /// Whether a feed's proof holds cannot be told for now; it is tried again.
+    Pending,
     /// Its type never counts (`not-spam`, `auth-failure`).
     NeverCounts,
     /// The feed gives this type no weight.
     Weightless,
     /// Nobody could be named as the sender.
     Unattributed,
+    /// Its feed has had as many complaints counted in this hour as it may.
+    OverCap,
 }
 
 impl Standing {
     /// All of them, for metrics that start at zero.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Counted,
         Self::Duplicate,
         Self::NotAReport,
         Self::Unproven,
+        Self::Pending,
         Self::NeverCounts,
         Self::Weightless,
         Self::Unattributed,
+        Self::OverCap,
     ];
 
     /// The stable name, as in the store and metric labels.
@@ -46,9 +52,11 @@ impl Standing {
             Self::Duplicate => "duplicate",
             Self::NotAReport => "not_a_report",
             Self::Unproven => "unproven",
+            Self::Pending => "pending",
             Self::NeverCounts => "never_counts",
             Self::Weightless => "weightless",
             Self::Unattributed => "unattributed",
+            Self::OverCap => "over_cap",
         }
     }
 }
@@ -103,19 +111,14 @@ pub fn feedback_type(reading: &Reading<'_>) -> FeedbackType {
 mod tests {
     use super::*;
     use crate::domain::attribution::{IdentificationMethod, Reason};
-    use crate::domain::feed::{Demand, Proof};
     use crate::domain::identity::Identity;
 
     #[test]
     fn truth_table() {
         let feed = Feed {
             name: "f".into(),
-            proofs: vec![Proof::Recipient(vec!["a@b".into()])],
-            demand: Demand::All,
-            tls: false,
-            trust_enclosed_user: false,
-            weight: 1,
             weights: [(FeedbackType::Fraud, 0)].into(),
+            ..Feed::default()
         };
         let identified = Attribution::Identified {
             identity: Identity {
@@ -162,12 +165,7 @@ mod tests {
     fn a_forwarded_report_is_nobodys() {
         let feed = Feed {
             name: "f".into(),
-            proofs: vec![Proof::Recipient(vec!["a@b".into()])],
-            demand: Demand::All,
-            weight: 1,
-            weights: Default::default(),
-            tls: false,
-            trust_enclosed_user: false,
+            ..Feed::default()
         };
         let nobody = Attribution::Unattributed {
             reason: Reason::NothingMatched,

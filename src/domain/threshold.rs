@@ -2,11 +2,13 @@
 //! functions serve the live path and any replay of history.
 
 use super::complaint::Complaint;
+use super::feed::Right;
 use super::feedback::FeedbackType;
 use super::ids::{ComplainantKey, MessageKey, ReportId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
 
 /// How many complaints of one identity are looked at, the newest ones. A flood that crosses nothing (one
 /// message to a million people, say) must not make every further report cost more. No rule may ask for more.
@@ -73,6 +75,9 @@ impl Rule {
 pub struct Tally {
     /// Sum of weights.
     pub weight: u64,
+    /// The part of it that comes from feeds which may cause this alone.
+    #[serde(default)]
+    pub carried: u64,
     /// Distinct enclosed messages.
     pub messages: u64,
     /// Distinct complainants.
@@ -83,8 +88,9 @@ pub struct Tally {
     pub evidence: Vec<ReportId>,
 }
 
-/// Sums the complaints that the rule concerns and that lie in its window. A complaint on the window's
-/// start is outside. `complaints` may hold more than the window; their order is kept in the evidence.
+/// Sums the complaints that the rule concerns and that lie in its window, which ends with `now`. A complaint on
+/// the window's start is outside, one on its end inside. `complaints` may hold more than the window, later ones
+/// too; their order is kept in the evidence.
 pub fn tally<'c>(
     rule: &Rule,
     complaints: impl IntoIterator<Item = &'c Complaint>,
@@ -96,10 +102,12 @@ pub fn tally<'c>(
     let mut feeds: HashSet<&str> = HashSet::new();
     let mut sums = Tally::default();
     for complaint in complaints {
-        if complaint.received_at <= start || !rule.concerns(complaint) {
+        let inside = complaint.received_at > start && complaint.received_at <= now;
+        if !inside || !rule.concerns(complaint) {
             continue;
         }
         sums.weight = sums.weight.saturating_add(u64::from(complaint.weight));
+        sums.carried = sums.carried.saturating_add(carried(complaint));
         messages.insert(complaint.message);
         complainants.insert(complaint.complainant);
         feeds.insert(&complaint.feed);
@@ -111,9 +119,24 @@ pub fn tally<'c>(
     sums
 }
 
-/// Whether the sums reach every minimum of the rule.
+/// The weight of a complaint as far as it can carry a lock: what rules order today is a lock.
+fn carried(complaint: &Complaint) -> u64 {
+    match complaint.may >= Right::Lock {
+        true => u64::from(complaint.weight),
+        false => 0,
+    }
+}
+
+/// Whether feeds that may lock bring enough of a rule's sum: at least half of the least weight. The others may
+/// add to it, but neither lock alone nor with some trifle of a feed that may.
+fn carries(rule: &Rule, carried: u64) -> bool {
+    carried > 0 && carried.saturating_mul(2) >= rule.min_weight
+}
+
+/// Whether the sums reach every minimum of the rule, and come from whom they may.
 pub fn crosses(rule: &Rule, sums: &Tally) -> bool {
-    sums.weight >= rule.min_weight
+    carries(rule, sums.carried)
+        && sums.weight >= rule.min_weight
         && sums.messages >= rule.min_messages
         && sums.complainants >= rule.min_complainants
         && sums.feeds >= rule.min_feeds
@@ -126,6 +149,82 @@ pub struct Crossing {
     pub rule: Rule,
     /// The sums as they stood.
     pub tally: Tally,
+    /// The instant that its window ended with.
+    #[serde(default)]
+    pub until: Timestamp,
+}
+
+/// Sums that complaints can be added to and taken from.
+#[derive(Clone, Debug, Default)]
+struct Sums<'c> {
+    weight: u64,
+    carried: u64,
+    messages: Counts<MessageKey>,
+    complainants: Counts<ComplainantKey>,
+    feeds: Counts<std::borrow::Cow<'c, str>>,
+}
+
+/// How often each thing is there.
+#[derive(Clone, Debug)]
+struct Counts<K>(HashMap<K, u32>);
+
+impl<K> Default for Counts<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Eq + Hash> Counts<K> {
+    fn add(&mut self, key: K) {
+        *self.0.entry(key).or_default() += 1;
+    }
+
+    fn take<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        if let Some(count) = self.0.get_mut(key) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(key);
+            }
+        }
+    }
+
+    fn distinct(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
+impl<'c> Sums<'c> {
+    /// Adds a complaint, whose feed's name is borrowed where that lasts.
+    fn add(&mut self, complaint: &Complaint, feed: Option<&'c str>) {
+        self.weight = self.weight.saturating_add(u64::from(complaint.weight));
+        self.carried = self.carried.saturating_add(carried(complaint));
+        self.messages.add(complaint.message);
+        self.complainants.add(complaint.complainant);
+        match (self.feeds.0.get_mut(complaint.feed.as_str()), feed) {
+            (Some(count), _) => *count += 1,
+            (None, Some(feed)) => self.feeds.add(feed.into()),
+            (None, None) => self.feeds.add(complaint.feed.clone().into()),
+        }
+    }
+
+    fn take(&mut self, complaint: &Complaint) {
+        self.weight = self.weight.saturating_sub(u64::from(complaint.weight));
+        self.carried = self.carried.saturating_sub(carried(complaint));
+        self.messages.take(&complaint.message);
+        self.complainants.take(&complaint.complainant);
+        self.feeds.take(complaint.feed.as_str());
+    }
+
+    fn reach(&self, rule: &Rule) -> bool {
+        carries(rule, self.carried)
+            && self.weight >= rule.min_weight
+            && self.messages.distinct() >= rule.min_messages
+            && self.complainants.distinct() >= rule.min_complainants
+            && self.feeds.distinct() >= rule.min_feeds
+    }
 }
 
 /// The complaints of one identity, with sums over all of them whatever their age. These bound every rule's
@@ -133,50 +232,22 @@ pub struct Crossing {
 #[derive(Clone, Debug, Default)]
 pub struct History {
     complaints: VecDeque<Complaint>,
-    weight: u64,
-    messages: HashMap<MessageKey, u32>,
-    complainants: HashMap<ComplainantKey, u32>,
-    feeds: HashMap<String, u32>,
+    sums: Sums<'static>,
+    /// When the newest was received.
+    newest: Option<Timestamp>,
 }
 
 impl History {
     /// Adds a complaint behind the others. Beyond [`MOST_COMPLAINTS`] the oldest goes.
     pub fn push(&mut self, complaint: Complaint) {
-        if self.complaints.len() >= MOST_COMPLAINTS {
-            self.forget_oldest();
-        }
-        self.weight = self.weight.saturating_add(u64::from(complaint.weight));
-        *self.messages.entry(complaint.message).or_default() += 1;
-        *self.complainants.entry(complaint.complainant).or_default() += 1;
-        match self.feeds.get_mut(&complaint.feed) {
-            Some(count) => *count += 1,
-            None => drop(self.feeds.insert(complaint.feed.clone(), 1)),
-        }
-        self.complaints.push_back(complaint);
-    }
-
-    fn forget_oldest(&mut self) {
-        let Some(old) = self.complaints.pop_front() else {
-            return;
-        };
-        self.weight = self.weight.saturating_sub(u64::from(old.weight));
-        let gone = |count: &mut u32| {
-            *count -= 1;
-            *count == 0
-        };
-        if self.messages.get_mut(&old.message).is_some_and(gone) {
-            self.messages.remove(&old.message);
-        }
-        if self
-            .complainants
-            .get_mut(&old.complainant)
-            .is_some_and(gone)
+        if self.complaints.len() >= MOST_COMPLAINTS
+            && let Some(old) = self.complaints.pop_front()
         {
-            self.complainants.remove(&old.complainant);
+            self.sums.take(&old);
         }
-        if self.feeds.get_mut(&old.feed).is_some_and(gone) {
-            self.feeds.remove(&old.feed);
-        }
+        self.newest = self.newest.max(Some(complaint.received_at));
+        self.sums.add(&complaint, None);
+        self.complaints.push_back(complaint);
     }
 
     /// Forgets the complaints that were received at or before an instant.
@@ -201,14 +272,6 @@ impl History {
     pub fn is_empty(&self) -> bool {
         self.complaints.is_empty()
     }
-
-    /// Whether the rule could be crossed if it concerned all of these and its window held them all.
-    fn could_cross(&self, rule: &Rule) -> bool {
-        self.weight >= rule.min_weight
-            && self.messages.len() as u64 >= rule.min_messages
-            && self.complainants.len() as u64 >= rule.min_complainants
-            && self.feeds.len() as u64 >= rule.min_feeds
-    }
 }
 
 impl FromIterator<Complaint> for History {
@@ -219,16 +282,59 @@ impl FromIterator<Complaint> for History {
     }
 }
 
-/// The first rule, in configured order, that these complaints of one identity cross at `now`.
-pub fn assess(rules: &[Rule], history: &History, now: Timestamp) -> Option<Crossing> {
-    let possible = rules.iter().filter(|rule| history.could_cross(rule));
-    possible
-        .map(|rule| (rule, tally(rule, &history.complaints, now)))
-        .find(|(rule, sums)| crosses(rule, sums))
-        .map(|(rule, tally)| Crossing {
+/// The first rule, in configured order, that these complaints of one identity cross with one that was received
+/// at `at`. Where it is filed late, behind others that were received after it, every window that it lies in is
+/// looked at, the earliest first: the outcome is as if it had been filed in time.
+pub fn assess(rules: &[Rule], history: &History, at: Timestamp) -> Option<Crossing> {
+    let late = history.newest > Some(at);
+    let possible = rules.iter().filter(|rule| history.sums.reach(rule));
+    let crossing = |rule: &Rule, until: Timestamp| {
+        let tally = tally(rule, &history.complaints, until);
+        crosses(rule, &tally).then(|| Crossing {
             rule: rule.clone(),
             tally,
+            until,
         })
+    };
+    if !late {
+        return possible.into_iter().find_map(|rule| crossing(rule, at));
+    }
+    let found = possible.filter_map(|rule| Some((first_crossing(rule, history, at)?, rule)));
+    // The earliest; among equals the first in order.
+    let (until, rule) = found.min_by_key(|(until, _)| *until)?;
+    crossing(rule, until)
+}
+
+/// The end of the first window of a rule that holds a complaint of `at` and is enough.
+fn first_crossing(rule: &Rule, history: &History, at: Timestamp) -> Option<Timestamp> {
+    let mut ordered: Vec<&Complaint> = history
+        .complaints
+        .iter()
+        .filter(|complaint| rule.concerns(complaint))
+        .collect();
+    ordered.sort_by_key(|complaint| complaint.received_at);
+    let mut sums = Sums::default();
+    let mut oldest = 0;
+    for (i, complaint) in ordered.iter().enumerate() {
+        let until = complaint.received_at;
+        let start = rule.window_start(until);
+        if at <= start {
+            return None;
+        }
+        sums.add(complaint, Some(&complaint.feed));
+        while ordered[oldest].received_at <= start {
+            sums.take(ordered[oldest]);
+            oldest += 1;
+        }
+        // Those of the same instant belong together.
+        let whole = ordered
+            .get(i + 1)
+            .is_none_or(|next| next.received_at > until);
+        if until >= at && whole && sums.reach(rule) {
+            return Some(until);
+        }
+    }
+    None
 }
 
 /// The longest window of all rules: how far back complaints must be known.
@@ -241,162 +347,5 @@ pub fn longest_window_start(rules: &[Rule], now: Timestamp) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::ids::{ComplaintId, IdentityId};
-
-    fn complaint(n: u8, feed: &str, message: u8, weight: u32, at: i64) -> Complaint {
-        Complaint {
-            id: ComplaintId::of(&[&[n]]),
-            report: ReportId::of(&[&[n]]),
-            identity: IdentityId::of(&[b"i"]),
-            feed: feed.into(),
-            feedback_type: FeedbackType::Abuse,
-            message: MessageKey::of(&[&[message]]),
-            complainant: ComplainantKey::of(&[&[n]]),
-            weight,
-            received_at: Timestamp::from_second(at).unwrap(),
-        }
-    }
-
-    fn rule(window: u64, weight: u64, messages: u64, feeds: u64) -> Rule {
-        Rule {
-            name: "r".into(),
-            feeds: vec![],
-            feedback_types: vec![],
-            window_seconds: window,
-            min_weight: weight,
-            min_messages: messages,
-            min_complainants: 1,
-            min_feeds: feeds,
-        }
-    }
-
-    fn history(complaints: &[Complaint]) -> History {
-        complaints.iter().cloned().collect()
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    #[test]
-    fn window_is_half_open() {
-        let complaints = [complaint(1, "f", 1, 1, 100), complaint(2, "f", 2, 1, 200)];
-        let r = rule(100, 2, 2, 1);
-        assert!(assess(std::slice::from_ref(&r), &history(&complaints), at(199)).is_some());
-        assert!(assess(std::slice::from_ref(&r), &history(&complaints), at(200)).is_none());
-    }
-
-    #[test]
-    fn every_minimum_must_be_reached() {
-        let complaints = [
-            complaint(1, "f", 1, 5, 1),
-            complaint(2, "f", 1, 5, 2),
-            complaint(3, "g", 1, 5, 3),
-        ];
-        for (weight, messages, feeds, want) in [
-            (15, 1, 2, true),
-            (16, 1, 2, false),
-            (15, 2, 2, false),
-            (15, 1, 3, false),
-        ] {
-            let r = rule(1000, weight, messages, feeds);
-            assert_eq!(assess(&[r], &history(&complaints), at(3)).is_some(), want);
-        }
-    }
-
-    #[test]
-    fn one_person_alone_does_not_cross() {
-        let mut complaints = [1, 2, 3].map(|n| complaint(n, "f", n, 5, 1));
-        let mut r = rule(10, 15, 3, 1);
-        r.min_complainants = 2;
-        assert!(assess(std::slice::from_ref(&r), &history(&complaints), at(1)).is_some());
-        for c in &mut complaints {
-            c.complainant = ComplainantKey::of(&[b"one"]);
-        }
-        assert!(assess(&[r], &history(&complaints), at(1)).is_none());
-    }
-
-    #[test]
-    fn what_is_looked_at_is_bounded() {
-        let one = complaint(1, "f", 1, 1, 1);
-        let mut long: History = std::iter::repeat_n(one, MOST_COMPLAINTS).collect();
-        long.push(complaint(2, "g", 2, 1, 2));
-        assert_eq!(
-            (long.len(), long.weight),
-            (MOST_COMPLAINTS, MOST_COMPLAINTS as u64)
-        );
-        (0..MOST_COMPLAINTS).for_each(|_| long.push(complaint(3, "h", 3, 1, 3)));
-        assert_eq!((long.messages.len(), long.feeds.len()), (1, 1));
-    }
-
-    #[test]
-    fn evidence_is_exactly_what_was_summed() {
-        let mut complaints = [
-            complaint(1, "f", 1, 1, 1),
-            complaint(2, "g", 2, 1, 60),
-            complaint(3, "f", 3, 1, 61),
-            complaint(4, "f", 4, 1, 62),
-        ];
-        complaints[3].feedback_type = FeedbackType::Fraud;
-        let mut r = rule(60, 1, 1, 1);
-        r.feeds = vec!["f".into()];
-        r.feedback_types = vec![FeedbackType::Abuse];
-        let sums = tally(&r, &complaints, at(62));
-        assert_eq!(sums.evidence, [complaints[2].report]);
-        assert_eq!((sums.weight, sums.messages, sums.feeds), (1, 1, 1));
-    }
-
-    #[test]
-    fn first_rule_in_order_is_named() {
-        let complaints = [complaint(1, "f", 1, 9, 1)];
-        let mut second = rule(10, 1, 1, 1);
-        second.name = "second".into();
-        let rules = [rule(10, 10, 1, 1), second];
-        assert_eq!(
-            assess(&rules, &history(&complaints), at(1))
-                .unwrap()
-                .rule
-                .name,
-            "second"
-        );
-    }
-
-    #[test]
-    fn weights_do_not_overflow() {
-        let complaints = [
-            complaint(1, "f", 1, u32::MAX, 1),
-            complaint(2, "f", 2, u32::MAX, 1),
-        ];
-        let sums = tally(&rule(u64::MAX, 1, 1, 1), &complaints, at(1));
-        assert_eq!(sums.weight, 2 * u64::from(u32::MAX));
-    }
-
-    proptest::proptest! {
-        /// The bounds spare work and change nothing.
-        #[test]
-        fn bounds_never_hide_a_crossing(
-            events in proptest::collection::vec((0u8..4, 0u8..2, 0u32..4, 0i64..50), 0..40),
-            (window, weight, messages, feeds) in (1u64..50, 1u64..20, 1u64..4, 1u64..3),
-            forget in 0i64..50,
-        ) {
-            let r = rule(window, weight, messages, feeds);
-            let mut all = Vec::new();
-            let mut kept = History::default();
-            for (n, (message, feed, weight, second)) in (0..).zip(events) {
-                let feed = if feed == 0 { "f" } else { "g" };
-                let next = complaint(n, feed, message, weight, second);
-                all.push(next.clone());
-                kept.push(next);
-                let plain = tally(&r, &all, at(second));
-                let got = assess(std::slice::from_ref(&r), &kept, at(second));
-                proptest::prop_assert_eq!(got.is_some(), crosses(&r, &plain));
-            }
-            kept.keep_after(at(forget));
-            all.retain(|c| c.received_at > at(forget));
-            let got = assess(std::slice::from_ref(&r), &kept, at(50));
-            proptest::prop_assert_eq!(got.is_some(), crosses(&r, &tally(&r, &all, at(50))));
-        }
-    }
-}
+#[path = "threshold_tests.rs"]
+mod tests;

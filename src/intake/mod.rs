@@ -2,14 +2,17 @@
 //! durably before anybody says 250. Reading and judging is pure ([`prepare`]); waiting for the transaction
 //! is the [`writer`]'s.
 
+pub mod health;
 mod note;
 pub mod prepare;
+pub mod reprove;
 pub mod writer;
 
 use crate::clock::Clock;
 use crate::domain::feed::Arrival;
 use crate::domain::filing::Filed;
-use prepare::Judge;
+use crate::proving::Prover;
+use prepare::{Judge, Trial};
 use std::sync::Arc;
 use writer::{NotFiled, WriterHandle};
 
@@ -20,15 +23,22 @@ const LARGE: usize = 256 << 10;
 #[derive(Debug)]
 pub struct Intake {
     judge: Arc<Judge>,
+    prover: Arc<Prover>,
     writer: WriterHandle,
     clock: Arc<dyn Clock>,
 }
 
 impl Intake {
     /// An intake that files through `writer`.
-    pub fn new(judge: Judge, writer: WriterHandle, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        judge: Arc<Judge>,
+        prover: Arc<Prover>,
+        writer: WriterHandle,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
-            judge: Arc::new(judge),
+            judge,
+            prover,
             writer,
             clock,
         }
@@ -40,13 +50,25 @@ impl Intake {
     /// When it could not be made durable now; the sender should try again.
     pub async fn take(&self, arrival: Arrival, message: Vec<u8>) -> Result<Filed, NotFiled> {
         let now = self.clock.now();
+        let checks = match self.judge.enquire(&arrival, &message, now, false) {
+            None => None,
+            Some(enquiry) => {
+                let asked = self.prover.find_out(&enquiry, &arrival, &message, now);
+                Some(asked.await)
+            }
+        };
         let prepared = if message.len() > LARGE {
             let judge = Arc::clone(&self.judge);
-            tokio::task::spawn_blocking(move || judge.prepare(arrival, &message, now))
+            let prepare = move || {
+                let trial = Trial::first(checks.as_ref(), now);
+                judge.prepare_with(arrival, &message, trial)
+            };
+            tokio::task::spawn_blocking(prepare)
                 .await
                 .map_err(|e| NotFiled::Unreadable(e.to_string()))?
         } else {
-            self.judge.prepare(arrival, &message, now)
+            let trial = Trial::first(checks.as_ref(), now);
+            self.judge.prepare_with(arrival, &message, trial)
         };
         let report = prepared.filing.id;
         self.writer

@@ -1,10 +1,13 @@
 //! What is told of a report once it is filed, in figures and in log lines. The writer tells it, not who waits
 //! for the reply: a report may become durable after its sender was told to retry.
 
+use super::health::Health;
 use super::prepare::Prepared;
+use crate::domain::feed::health::Present;
 use crate::domain::filing::Filed;
 use crate::domain::restraint::Restraint;
 use crate::metrics::Metrics;
+use jiff::Timestamp;
 
 /// What will be told of one report.
 #[derive(Debug)]
@@ -17,6 +20,10 @@ pub(super) struct Note {
     identity: Option<String>,
     detail: &'static str,
     defects: Vec<&'static str>,
+    /// The feed that it is from or claims to be from, for that feed's figures.
+    of: Option<String>,
+    present: Present,
+    received_at: Timestamp,
 }
 
 impl Note {
@@ -32,16 +39,28 @@ impl Note {
             identity: filing.attribution.identity().map(ToString::to_string),
             detail: filing.attribution.label(),
             defects: prepared.defects.clone(),
+            of: filing.feed.clone().or_else(|| prepared.nearest.clone()),
+            present: prepared.present,
+            received_at: filing.received_at,
         }
     }
 
     /// Counts and logs what became of it.
-    pub(super) fn tell(&self, metrics: &Metrics, filed: &Filed) {
+    pub(super) fn tell(&self, metrics: &Metrics, health: &Health, filed: &Filed) {
         let _within = self.span.enter();
         if filed.repeated {
             metrics.repeated.inc();
             tracing::info!(report = %filed.id, "the same report again; already filed");
             return;
+        }
+        self.tell_late(metrics, health, filed);
+    }
+
+    /// The same for a report that was filed before without being judged.
+    pub(super) fn tell_late(&self, metrics: &Metrics, health: &Health, filed: &Filed) {
+        let _within = self.span.enter();
+        if let Some(feed) = &self.of {
+            health.note(feed, self.present, filed.standing, self.received_at);
         }
         let labels = [self.feed.as_str(), self.kind.as_str(), self.format];
         metrics.reports.with_label_values(&labels).inc();

@@ -3,12 +3,18 @@
 
 use crate::domain::attribution::{self, Methods};
 use crate::domain::complaint::{self, Complaint};
-use crate::domain::feed::{self, Arrival, Feed};
+use crate::domain::feed::checks::Checks;
+use crate::domain::feed::health::Present;
+use crate::domain::feed::{
+    self, Arrival, Ending, Enquiry, Facts, Feed, Proof, ProofRecord, Source, Verdict, cfbl,
+};
 use crate::domain::filing::{Evidence, Filing};
+use crate::domain::headers::Fields;
 use crate::domain::ids::ReportId;
+use crate::domain::report::{MessageKind, Reading};
 use crate::domain::standing::{self, Standing};
 use crate::formats;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
 
 /// Level of compression: the fastest, which already makes a report a third of its size.
@@ -21,6 +27,39 @@ pub struct Judge {
     pub feeds: Vec<Feed>,
     /// How identities are found.
     pub methods: Methods,
+    /// The oldest signature that a CFBL report may bear; feeds say it for themselves.
+    pub signature_age: SignedDuration,
+}
+
+/// What is known of a message beyond its bytes and its arrival when it is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'c> {
+    /// What was found out with the help of DNS; none where nobody asked.
+    pub checks: Option<&'c Checks>,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// When it is judged.
+    pub at: Timestamp,
+    /// How often it was judged, this time included.
+    pub tries: u32,
+    /// Nothing more will be found out: what is unknown does not hold.
+    pub finally: bool,
+    /// The name it was filed under, where it is judged again.
+    pub known_as: Option<ReportId>,
+}
+
+impl<'c> Trial<'c> {
+    /// The first judgement of a message that came just now.
+    pub fn first(checks: Option<&'c Checks>, now: Timestamp) -> Self {
+        Self {
+            checks,
+            received_at: now,
+            at: now,
+            tries: 1,
+            finally: false,
+            known_as: None,
+        }
+    }
 }
 
 /// A filing, and what the metrics want to know besides.
@@ -30,13 +69,51 @@ pub struct Prepared {
     pub filing: Filing,
     /// Codes of the report's defects.
     pub defects: Vec<&'static str>,
+    /// Which of the watched fields it has.
+    pub present: Present,
+    /// The feed that it most likely claims to be from, where it proves none.
+    pub nearest: Option<String>,
+}
+
+/// Where a message is judged to come from.
+struct Origin<'f> {
+    source: Source<'f>,
+    /// Why, where there is more to say.
+    reason: Option<&'static str>,
 }
 
 impl Judge {
-    /// Reads and judges a message that arrived at `now`.
+    /// What must be asked of DNS before a message that came at `received_at` can be judged; none for nearly all:
+    /// those that the session proves, those that are not signed, and those that no feed could be the source of.
+    /// `thorough` takes no short cut.
+    pub fn enquire(
+        &self,
+        arrival: &Arrival,
+        message: &[u8],
+        received_at: Timestamp,
+        thorough: bool,
+    ) -> Option<Enquiry> {
+        let facts = self.facts(arrival, message, None, received_at);
+        let mut enquiry = Enquiry::of(&self.feeds, facts);
+        let may_need_cfbl = match feed::prove(&self.feeds, facts, false) {
+            Source::Proven(feed) => !feed.cfbl_unsigned,
+            Source::Unknown => true,
+            Source::Nobody => false,
+        };
+        if may_need_cfbl && is_signed(message) && (thorough || mentions_cfbl(message)) {
+            enquiry.dkim.push(cfbl::demand(self.signature_age));
+        }
+        (!enquiry.is_empty()).then_some(enquiry)
+    }
+
+    /// Reads and judges a message that arrived at `now`, without asking anybody.
     pub fn prepare(&self, arrival: Arrival, message: &[u8], now: Timestamp) -> Prepared {
-        let feed = feed::prove(&self.feeds, &arrival);
-        self.judge(arrival, message, feed, now)
+        self.prepare_with(arrival, message, Trial::first(None, now))
+    }
+
+    /// Reads and judges a message by what is known of it.
+    pub fn prepare_with(&self, arrival: Arrival, message: &[u8], trial: Trial<'_>) -> Prepared {
+        self.judge(arrival, message, None, trial)
     }
 
     /// Reads and judges a message whose feed is known by other means than its arrival: somebody with access
@@ -49,26 +126,106 @@ impl Judge {
         now: Timestamp,
     ) -> Option<Prepared> {
         let feed = self.feeds.iter().find(|f| f.name == feed)?;
-        Some(self.judge(arrival, message, Some(feed), now))
+        Some(self.judge(arrival, message, Some(feed), Trial::first(None, now)))
+    }
+
+    fn facts<'a>(
+        &self,
+        arrival: &'a Arrival,
+        message: &[u8],
+        checks: Option<&'a Checks>,
+        received_at: Timestamp,
+    ) -> Facts<'a> {
+        let asks = |feed: &Feed| has_dkim(&feed.proof);
+        Facts {
+            arrival,
+            signed: self.feeds.iter().any(asks) && is_signed(message),
+            checks,
+            received_at,
+        }
+    }
+
+    /// The source of a message by its proofs, and by what CFBL asks besides.
+    fn origin<'f>(
+        &'f self,
+        reading: &Reading<'_>,
+        facts: Facts<'_>,
+        finally: bool,
+        message: &[u8],
+    ) -> Origin<'f> {
+        let source = feed::prove(&self.feeds, facts, finally);
+        let Source::Proven(feed) = source else {
+            return Origin {
+                source,
+                reason: None,
+            };
+        };
+        if feed.cfbl_unsigned || !cfbl::is_report(feed, &reading.headers, facts) {
+            return Origin {
+                source,
+                reason: None,
+            };
+        }
+        let facts = Facts {
+            signed: is_signed(message),
+            ..facts
+        };
+        match cfbl::verdict(self.signature_age, facts) {
+            Verdict::Proven => Origin {
+                source,
+                reason: None,
+            },
+            Verdict::Unknown if !finally => Origin {
+                source: Source::Unknown,
+                reason: None,
+            },
+            Verdict::Unknown | Verdict::NotProven => Origin {
+                source: Source::Nobody,
+                reason: Some(cfbl::reason(facts.checks)),
+            },
+        }
     }
 
     fn judge(
         &self,
         arrival: Arrival,
         message: &[u8],
-        feed: Option<&Feed>,
-        now: Timestamp,
+        assured: Option<&Feed>,
+        trial: Trial<'_>,
     ) -> Prepared {
         let reading = formats::read(message);
+        let facts = self.facts(&arrival, message, trial.checks, trial.received_at);
+        let origin = match assured {
+            Some(feed) => Origin {
+                source: Source::Proven(feed),
+                reason: None,
+            },
+            None => self.origin(&reading, facts, trial.finally, message),
+        };
+        let feed = match origin.source {
+            Source::Proven(feed) => Some(feed),
+            Source::Unknown | Source::Nobody => None,
+        };
         let attribution = attribution::attribute(
             &reading,
             &self.methods,
             feed.is_some_and(|feed| feed.trust_enclosed_user),
         );
-        let standing = standing::judge(&reading, feed, &attribution);
-        // What was proven is part of the name: the same bytes from an unproven source must not stand in
-        // the way of the real report.
-        let id = ReportId::of(&[feed.map_or(&b""[..], |f| f.name.as_bytes()), message]);
+        let mut standing = standing::judge(&reading, feed, &attribution);
+        // What no proof could make count need not wait for one.
+        let waits = origin.source == Source::Unknown
+            && standing == Standing::Unproven
+            && reading.kind != Some(MessageKind::ForwardedReport);
+        if waits {
+            standing = Standing::Pending;
+        }
+        let nearest = match standing {
+            Standing::Unproven => feed::nearest(&self.feeds, facts).map(|f| f.name.clone()),
+            _ => None,
+        };
+        let id = trial
+            .known_as
+            .unwrap_or_else(|| name(&arrival, message, feed, waits));
         let complaint = match (standing, feed, attribution.identity()) {
             (Standing::Counted, Some(feed), Some(identity)) => {
                 let identity = identity.id();
@@ -80,19 +237,22 @@ impl Judge {
                     report: id,
                     identity,
                     feed: feed.name.clone(),
-                    weight: feed.weight_of(&kind),
+                    weight: feed.weight_with(&kind, reading.report.incidents),
                     feedback_type: kind,
                     message: key,
                     complainant,
-                    received_at: now,
+                    may: feed.may,
+                    received_at: trial.received_at,
                 })
             }
             _ => None,
         };
+        let present = Present::of(&reading, attribution.identity().is_some());
         let filing = Filing {
             id,
-            received_at: now,
+            received_at: trial.received_at,
             feed: feed.map(|f| f.name.clone()),
+            proof: record(&origin, trial),
             format: reading.format,
             feedback_type: reading.report.feedback_type.clone(),
             source_ip: reading.report.source_ip,
@@ -101,14 +261,82 @@ impl Judge {
             attribution,
             standing,
             complaint,
-            evidence: compress(message),
+            evidence: match trial.known_as {
+                None => compress(message),
+                // It is kept already.
+                Some(_) => Evidence {
+                    zstd: Vec::new(),
+                    size: 0,
+                },
+            },
             arrival,
         };
         Prepared {
             filing,
             defects: reading.defects.iter().map(|d| d.0).collect(),
+            present,
+            nearest,
         }
     }
+}
+
+/// The name of a report. What was proven is part of it: the same bytes from an unproven source must not stand in
+/// the way of the real report. While that cannot be told, all that it may depend on is part of it.
+fn name(arrival: &Arrival, message: &[u8], feed: Option<&Feed>, waits: bool) -> ReportId {
+    if waits {
+        let arrival = serde_json::to_vec(arrival).unwrap_or_default();
+        return ReportId::of(&[b"\0pending", &arrival, message]);
+    }
+    ReportId::of(&[feed.map_or(&b""[..], |f| f.name.as_bytes()), message])
+}
+
+/// The record of a proof, where there is more to say than that a feed is named or not.
+fn record(origin: &Origin<'_>, trial: Trial<'_>) -> Option<String> {
+    let outcome = match origin.source {
+        Source::Proven(_) => Ending::Proven,
+        Source::Unknown => Ending::Pending,
+        Source::Nobody => Ending::NotProven,
+    };
+    let more = trial.checks.is_some() || origin.reason.is_some() || outcome == Ending::Pending;
+    let record = || ProofRecord {
+        outcome,
+        reason: origin.reason.map(str::to_owned),
+        at: trial.at,
+        tries: trial.tries,
+        checks: trial.checks.cloned(),
+    };
+    more.then(|| serde_json::to_string(&record()).ok())
+        .flatten()
+}
+
+fn has_dkim(proof: &Proof) -> bool {
+    match proof {
+        Proof::Dkim(_) => true,
+        Proof::All(parts) | Proof::Any(parts) => parts.iter().any(has_dkim),
+        _ => false,
+    }
+}
+
+/// Whether the outer headers have a DKIM signature, of whatever worth.
+fn is_signed(message: &[u8]) -> bool {
+    for (name, value) in Fields::new(message) {
+        // A line without a colon: the empty one that ends the headers, or nonsense.
+        if name.is_empty() && value.trim_ascii().is_empty() {
+            return false;
+        }
+        if name
+            .trim_ascii_end()
+            .eq_ignore_ascii_case(b"dkim-signature")
+        {
+            return true;
+        }
+    }
+    false
+}
+
+fn mentions_cfbl(message: &[u8]) -> bool {
+    let mut dashes = memchr::memchr_iter(b'-', message);
+    dashes.any(|at| at >= 4 && message[at - 4..at].eq_ignore_ascii_case(b"cfbl"))
 }
 
 /// Compresses a message. A context is kept for each thread: making one costs more than a report.
@@ -153,7 +381,6 @@ mod tests {
     use super::*;
     use crate::domain::attribution::HeaderMissing;
     use crate::domain::feed::Security;
-    use crate::domain::feed::{Demand, Proof};
 
     #[test]
     fn stored_frames_decompress() {
@@ -170,13 +397,10 @@ mod tests {
         let judge = Judge {
             feeds: vec![Feed {
                 name: "f".into(),
-                proofs: vec![Proof::Network(vec!["192.0.2.0/24".parse().unwrap()])],
-                demand: Demand::All,
-                tls: false,
-                trust_enclosed_user: false,
-                weight: 1,
-                weights: Default::default(),
+                proof: Proof::Network(vec!["192.0.2.0/24".parse().unwrap()]),
+                ..Feed::default()
             }],
+            signature_age: SignedDuration::from_hours(1),
             methods: Methods {
                 order: vec![],
                 headers: vec![],

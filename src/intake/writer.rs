@@ -1,6 +1,7 @@
 //! The writer: takes whatever waits, up to a bound, and files it in one transaction. There is no delay to
 //! collect more: batches grow by themselves while a commit runs.
 
+use super::health::Health;
 use super::note::Note;
 use super::prepare::Prepared;
 use crate::clock::Clock;
@@ -91,6 +92,7 @@ struct Writer {
     policy: Arc<Policy>,
     /// Told when orders were written.
     ordered: Arc<Notify>,
+    health: Arc<Health>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     timeout: Duration,
@@ -102,6 +104,7 @@ pub fn spawn(
     policy: Arc<Policy>,
     settings: WriterSettings,
     ordered: Arc<Notify>,
+    health: Arc<Health>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 ) -> (WriterHandle, JoinHandle<()>) {
@@ -117,6 +120,7 @@ pub fn spawn(
         store,
         policy,
         ordered,
+        health,
         clock,
         metrics,
         timeout: settings.timeout,
@@ -157,7 +161,7 @@ impl Writer {
             match self.commit(&filings).await {
                 Ok(filed) => {
                     for ((reply, note), filed) in replies.into_iter().zip(&notes).zip(filed) {
-                        note.tell(&self.metrics, &filed);
+                        note.tell(&self.metrics, &self.health, &filed);
                         let _ = reply.send(Ok(filed));
                     }
                 }
@@ -191,7 +195,7 @@ impl Writer {
                 Ok(filed) => filed
                     .into_iter()
                     .next()
-                    .inspect(|filed| note.tell(&self.metrics, filed))
+                    .inspect(|filed| note.tell(&self.metrics, &self.health, filed))
                     .ok_or(NotFiled::Stopping),
                 Err(error) => {
                     tracing::error!(%error, report = %id, "not filed");

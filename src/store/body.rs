@@ -5,8 +5,8 @@ use super::dialect::{Connection, Dialect, Row, Value};
 use super::sql::{self, Bulk, Marks};
 use super::window::Windows;
 use super::{
-    Claim, IncidentRow, Known, OrderRow, ReportRow, Settlement, Store, StoreError, closing, filing,
-    listing, orders, switch,
+    Claim, FeedRow, FeedSums, IncidentRow, Known, OrderRow, ReportRow, Settlement, Store,
+    StoreError, Unproven, closing, filing, health, listing, orders, switch, unproven,
 };
 use crate::domain::filing::{Filed, Filing, Policy};
 use crate::domain::ids::{IncidentId, OrderId, ReportId};
@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{Pool, Transaction};
 use sqlx::{SqlSafeStr, SqlStr};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A store in one database.
@@ -114,6 +115,49 @@ pub(super) async fn run<D: Dialect>(
 impl<D: Dialect> Store for SqlStore<D> {
     async fn file(&self, batch: &[Filing], policy: &Policy) -> Result<Vec<Filed>, StoreError> {
         filing::file(self, batch, policy).await
+    }
+
+    async fn claim_unproven(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Option<Unproven>, StoreError> {
+        unproven::claim(self, now, lease).await
+    }
+
+    async fn release_unproven(
+        &self,
+        claim: &Unproven,
+        proof: Option<&str>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        unproven::release(self, claim, proof, at).await
+    }
+
+    async fn judge_unproven(
+        &self,
+        claim: &Unproven,
+        filing: &Filing,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Option<Filed>, StoreError> {
+        unproven::judge(self, claim, filing, policy, now).await
+    }
+
+    async fn unproven_due(&self) -> Result<(Option<Timestamp>, u64), StoreError> {
+        unproven::due(self).await
+    }
+
+    async fn add_feed_sums(
+        &self,
+        sums: &BTreeMap<String, FeedSums>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        health::add(self, sums, now).await
+    }
+
+    async fn feeds(&self, now: Timestamp) -> Result<Vec<FeedRow>, StoreError> {
+        health::feeds(self, now).await
     }
 
     async fn claim(

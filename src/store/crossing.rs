@@ -9,6 +9,7 @@ use super::sql;
 use super::switch;
 use super::window::Window;
 use crate::domain::complaint::Complaint;
+use crate::domain::feed::Right;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::{Opened, Policy};
 use crate::domain::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
@@ -29,13 +30,15 @@ const NO_TARGET: &str = "none";
 /// transaction is committed.
 pub(super) type Assessed = (HashMap<ReportId, Opened>, HashMap<IdentityId, Window>);
 
-/// Assesses the new complaints, which are written already, in their order.
+/// Assesses the new complaints, which are written already, in their order. `decided_at`: the present, where that
+/// is not when they were received.
 pub(super) async fn assess<D: Dialect>(
     store: &SqlStore<D>,
     tx: &mut Tx<D>,
     counted: &[Complaint],
     held: &HashMap<IdentityId, Held<'_>>,
     policy: &Policy,
+    decided_at: Option<Timestamp>,
 ) -> Result<Assessed, StoreError> {
     let mut opened = HashMap::new();
     if policy.rules.is_empty() {
@@ -46,7 +49,6 @@ pub(super) async fn assess<D: Dialect>(
         let Some(window) = windows.get_mut(&complaint.identity) else {
             continue;
         };
-        let now = complaint.received_at;
         if !window.push(complaint.clone()) {
             continue;
         }
@@ -54,16 +56,21 @@ pub(super) async fn assess<D: Dialect>(
             continue;
         };
         let restraints = &policy.restraints;
+        let (rules, at) = (&policy.rules, complaint.received_at);
         let judged = restraint::assess(
-            &policy.rules,
+            rules,
             &window.complaints,
+            at,
             row.identity,
             restraints,
-            now,
+            decided_at.unwrap_or(at),
         );
         let Some(mut judged) = judged else {
             continue;
         };
+        let until = judged.crossing.until;
+        // Decided when it is seen; that may be long after the window for a report that was proven late.
+        let now = decided_at.unwrap_or(until);
         if judged.restraint == Some(Restraint::Trial) {
             // The window stays as it is, for the rules that are not on trial.
             if !recorded::<D>(tx, complaint.identity, &judged.crossing.rule, now).await? {
@@ -80,7 +87,7 @@ pub(super) async fn assess<D: Dialect>(
         let state = state(&why, policy);
         let news = open::<D>(tx, complaint.identity, why, policy).await?;
         if state == IncidentState::Observed {
-            window.spend(now);
+            window.spend(until);
         } else {
             windows.remove(&complaint.identity);
         }
@@ -155,6 +162,11 @@ async fn load<D: Dialect>(
     Ok(())
 }
 
+fn right(name: &str) -> Result<Right, StoreError> {
+    let found = Right::ALL.into_iter().find(|right| right.as_str() == name);
+    found.ok_or_else(|| StoreError::Row(format!("right {name}")))
+}
+
 fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreError> {
     let mut columns = Columns::<D>::of(row);
     Ok(Complaint {
@@ -166,6 +178,7 @@ fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreErro
         message: MessageKey(columns.id()?),
         complainant: ComplainantKey(columns.id()?),
         weight: u32::try_from(columns.int()?).unwrap_or(u32::MAX),
+        may: right(&columns.text()?)?,
         received_at: columns.time()?,
     })
 }
@@ -287,7 +300,7 @@ async fn open<D: Dialect>(
         let row = vec![identity.0.into(), incident.0.into()];
         run::<D>(tx, sql::SET_OPEN_INCIDENT, row).await?;
     } else if why.restraint != Some(Restraint::Trial) {
-        let row = vec![identity.0.into(), at.into()];
+        let row = vec![identity.0.into(), why.crossing.until.into()];
         run::<D>(tx, sql::SET_COUNTED_FROM, row).await?;
     }
     Ok(Opened {

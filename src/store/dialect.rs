@@ -266,6 +266,13 @@ impl<'r, D: Dialect> Columns<'r, D> {
         self.there(value)
     }
 
+    pub(super) fn maybe_json(&mut self) -> Result<Option<serde_json::Value>, StoreError> {
+        let bad = |error: serde_json::Error| StoreError::Row(error.to_string());
+        let text = self.maybe_text()?;
+        text.map(|text| serde_json::from_str(&text).map_err(bad))
+            .transpose()
+    }
+
     pub(super) fn json(&mut self) -> Result<serde_json::Value, StoreError> {
         serde_json::from_str(&self.text()?).map_err(|error| StoreError::Row(error.to_string()))
     }

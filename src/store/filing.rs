@@ -3,10 +3,12 @@
 
 use super::StoreError;
 use super::body::{SqlStore, Tx, insert, listed};
+use super::caps;
 use super::closing;
 use super::crossing;
 use super::dialect::{Columns, Dialect, Value};
 use super::sql;
+use super::unproven;
 use crate::domain::complaint::Complaint;
 use crate::domain::filing::{Filed, Filing, Opened, Policy};
 use crate::domain::identity::Identity;
@@ -97,19 +99,29 @@ pub(super) async fn file<D: Dialect>(
         values.push(Value::Bytes(&filing.evidence.zstd));
     })
     .await?;
+    unproven::enqueue::<D>(&mut tx, &new).await?;
     let counted = insert_complaints::<D>(&mut tx, &new).await?;
-    let (mut opened, windows) = crossing::assess(store, &mut tx, &counted, &held, policy).await?;
+    let (counted, over) = caps::hold::<D>(&mut tx, counted, policy).await?;
+    let (mut opened, windows) =
+        crossing::assess(store, &mut tx, &counted, &held, policy, None).await?;
     tx.commit().await?;
     store.windows.put(windows);
 
-    let counted: HashSet<ReportId> = counted.iter().map(|c| c.report).collect();
-    Ok(results(batch, &known, &counted, &mut opened))
+    let ids = |all: &[Complaint]| -> HashSet<ReportId> { all.iter().map(|c| c.report).collect() };
+    Ok(results(
+        batch,
+        &known,
+        &ids(&counted),
+        &ids(&over),
+        &mut opened,
+    ))
 }
 
 fn results(
     batch: &[Filing],
     known: &HashMap<ReportId, Standing>,
     counted: &HashSet<ReportId>,
+    over: &HashSet<ReportId>,
     opened: &mut HashMap<ReportId, Opened>,
 ) -> Vec<Filed> {
     let mut seen: HashMap<ReportId, Standing> = known.clone();
@@ -124,7 +136,9 @@ fn results(
                     opened: None,
                 };
             }
-            let standing = if complaint(filing).is_some() && !counted.contains(&filing.id) {
+            let standing = if over.contains(&filing.id) {
+                Standing::OverCap
+            } else if complaint(filing).is_some() && !counted.contains(&filing.id) {
                 Standing::Duplicate
             } else {
                 filing.standing
@@ -142,7 +156,7 @@ fn results(
 
 /// Takes the row locks of all identities complained of, sorted so that no two batches wait for each other,
 /// and raises their versions.
-async fn hold_identities<'b, D: Dialect>(
+pub(super) async fn hold_identities<'b, D: Dialect>(
     tx: &mut Tx<D>,
     filings: &[&'b Filing],
 ) -> Result<HashMap<IdentityId, Held<'b>>, StoreError> {
@@ -233,6 +247,7 @@ async fn insert_reports<D: Dialect>(
         values.push(attribution.into());
         values.push(filing.standing.as_str().into());
         values.push(filing.reading.as_str().into());
+        values.push(filing.proof.as_deref().into());
     })
     .await?;
     ids::<D>(&rows).map(|ids| ids.into_iter().map(ReportId).collect())
@@ -270,7 +285,7 @@ async fn standings_of_repeats<D: Dialect>(
 
 /// Writes the complaints that are not there yet and returns them in the order of the batch; the reports of
 /// the others are marked as duplicates.
-async fn insert_complaints<D: Dialect>(
+pub(super) async fn insert_complaints<D: Dialect>(
     tx: &mut Tx<D>,
     new: &[&Filing],
 ) -> Result<Vec<Complaint>, StoreError> {
@@ -290,6 +305,7 @@ async fn insert_complaints<D: Dialect>(
         values.push(complaint.message.0.into());
         values.push(complaint.complainant.0.into());
         values.push(i64::from(complaint.weight).into());
+        values.push(complaint.may.as_str().into());
         values.push(complaint.received_at.into());
         values.push(complaint.report.0.into());
     })

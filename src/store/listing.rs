@@ -123,6 +123,7 @@ pub(super) async fn reports<D: Dialect>(
                 format: columns.text()?,
                 feedback_type: columns.maybe_text()?,
                 standing: columns.text()?,
+                proof: columns.maybe_json()?,
                 attribution: columns.json()?,
                 reading: columns.json()?,
             })

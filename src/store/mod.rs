@@ -1,29 +1,34 @@
 //! Where reports are filed and lock orders wait. [`Store`] is what the rest of the daemon sees; behind it
 //! is one generic SQL body over SQLite and PostgreSQL.
 
+use crate::domain::feed::Arrival;
 use crate::domain::filing::{Filed, Filing, Policy};
 use crate::domain::ids::{IncidentId, OrderId, ReportId};
 use crate::domain::lock::{LockOrder, OrderState};
 use crate::domain::restraint::LockSwitch;
 use async_trait::async_trait;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
 mod body;
+mod caps;
 mod closing;
 mod crossing;
 mod dialect;
 mod error;
 mod filing;
+mod health;
 mod listing;
 mod orders;
 mod postgres;
 pub mod sql;
 mod sqlite;
 mod switch;
+mod unproven;
 mod window;
 
 pub use switch::Known;
@@ -124,6 +129,48 @@ pub enum Settlement {
     },
 }
 
+/// A report that could not be proven yet, in the hands of one worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unproven {
+    /// The report.
+    pub report: ReportId,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// What SMTP told about it.
+    pub arrival: Arrival,
+    /// Tries since then, this one included.
+    pub tries: u32,
+    /// Proof that this worker holds it.
+    pub token: Uuid,
+}
+
+/// What came from a feed in some time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct FeedSums {
+    /// When something last did.
+    pub last_seen: Timestamp,
+    /// Messages that it is proven to have sent.
+    pub filed: u64,
+    /// Of these the reports that could be read.
+    pub readable: u64,
+    /// Of these the ones that named somebody.
+    pub attributed: u64,
+    /// Of these the ones that counted.
+    pub counted: u64,
+    /// Messages that a part of its proof held for, but not all of it.
+    pub unproven: u64,
+}
+
+/// One row of a listing of feeds.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FeedRow {
+    /// Its configured name.
+    pub feed: String,
+    /// When it was last heard of, and its sums over the last 24 hours of the clock.
+    #[serde(flatten)]
+    pub sums: FeedSums,
+}
+
 /// One row of a listing of reports.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ReportRow {
@@ -141,6 +188,8 @@ pub struct ReportRow {
     pub feedback_type: Option<String>,
     /// Whether it counted, and if not, why.
     pub standing: String,
+    /// What was found out for its proof, as JSON; none where nothing had to be.
+    pub proof: Option<serde_json::Value>,
     /// The outcome of attribution, as JSON.
     pub attribution: serde_json::Value,
     /// The reading, as JSON.
@@ -189,6 +238,46 @@ pub trait Store: Debug + Send + Sync {
     /// Results are in the order of the batch. Each complaint is assessed at its own `received_at`, in the
     /// order of the batch; a crossing opens one incident and writes its orders in the same transaction.
     async fn file(&self, batch: &[Filing], policy: &Policy) -> Result<Vec<Filed>, StoreError>;
+
+    /// Claims the due report among those that could not be proven yet, for as long as `lease`.
+    async fn claim_unproven(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Option<Unproven>, StoreError>;
+
+    /// Gives it back, to be tried again at that instant, with what was found out this time. False when the
+    /// claim was lost meanwhile; nothing is written then.
+    async fn release_unproven(
+        &self,
+        claim: &Unproven,
+        proof: Option<&str>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Takes it off the queue and files it as if it had been judged so when it came, in one transaction: its
+    /// complaint counts at its time of receipt, and what crosses is ordered at `now`. `filing` bears the
+    /// report's own identifier. None when the claim was lost meanwhile; nothing is written then.
+    async fn judge_unproven(
+        &self,
+        claim: &Unproven,
+        filing: &Filing,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Option<Filed>, StoreError>;
+
+    /// When the next of them is due, and how many there are.
+    async fn unproven_due(&self) -> Result<(Option<Timestamp>, u64), StoreError>;
+
+    /// Adds to what came from the feeds in the hour of `now`.
+    async fn add_feed_sums(
+        &self,
+        sums: &BTreeMap<String, FeedSums>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// How the feeds are that something came from, by name.
+    async fn feeds(&self, now: Timestamp) -> Result<Vec<FeedRow>, StoreError>;
 
     /// Claims the due order that has waited longest among those for `targets`, for as long as `lease`. An
     /// order whose lease ran out can be claimed again. The first 64 targets are looked at.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 const ACTOR: &str = "outbox";
 
 /// A token that no other claim has. It keeps no secret; it only has to be different.
-fn token() -> Uuid {
+pub(super) fn token() -> Uuid {
     uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid()
 }
 

@@ -113,8 +113,8 @@ pub(super) static UPSERT_IDENTITIES: Bulk = Bulk::values(
 );
 pub(super) static INSERT_REPORTS: Bulk = Bulk::values(
     "insert into reports (id, received_at, client, helo, mail_from, rcpt_to, feed, format, feedback_type, \
-     source_ip, message_id, identity_id, attribution, standing, reading) values ",
-    15,
+     source_ip, message_id, identity_id, attribution, standing, reading, proof) values ",
+    16,
     " on conflict (id) do nothing returning id",
 );
 pub(super) static INSERT_EVIDENCE: Bulk = Bulk::values(
@@ -124,8 +124,8 @@ pub(super) static INSERT_EVIDENCE: Bulk = Bulk::values(
 );
 pub(super) static INSERT_COMPLAINTS: Bulk = Bulk::values(
     "insert into complaints (id, identity_id, feed, feedback_type, message, complainant, \
-     weight, received_at, report_id) values ",
-    9,
+     weight, may, received_at, report_id) values ",
+    10,
     " on conflict (id) do nothing returning id",
 );
 pub(super) static INSERT_INCIDENT_EVIDENCE: Bulk = Bulk::values(
@@ -138,11 +138,76 @@ pub(super) static MARK_DUPLICATES: Bulk = Bulk::list(
     1,
     ")",
 );
+pub(super) static MARK_OVER_CAP: Bulk = Bulk::list(
+    "update reports set standing = 'over_cap' where id in (",
+    1,
+    ")",
+);
+pub(super) static DELETE_COMPLAINTS: Bulk =
+    Bulk::list("delete from complaints where id in (", 1, ")");
+/// Raises what was counted in an hour, and says how much that is then.
+pub(super) static COUNT_HOURS: Bulk = Bulk::values(
+    "insert into feed_caps (feed, subject, hour, counted) values ",
+    4,
+    " on conflict (feed, subject, hour) do update set counted = feed_caps.counted + excluded.counted \
+     returning feed, subject, hour, counted",
+);
+pub(super) static INSERT_UNPROVEN: Bulk = Bulk::values(
+    "insert into unproven (report_id, received_at, not_before, attempts, arrival) values ",
+    5,
+    "",
+);
+macro_rules! claim_unproven {
+    ($skip:literal) => {
+        concat!(
+            "update unproven set attempts = attempts + 1, lease_token = $1, lease_until = $2 \
+             where report_id = (select report_id from unproven where not_before <= $3 and \
+             (lease_until is null or lease_until <= $3) order by not_before, report_id limit 1 ",
+            $skip,
+            ") and not_before <= $3 and (lease_until is null or lease_until <= $3) \
+             returning report_id, received_at, attempts, arrival"
+        )
+    };
+}
+/// Used where there is only one writer.
+pub(super) const CLAIM_UNPROVEN: &str = claim_unproven!("");
+/// As [`CLAIM_UNPROVEN`], passing over what others hold.
+pub(super) const CLAIM_UNPROVEN_SKIPPING: &str = claim_unproven!("for update skip locked");
+pub(super) const RELEASE_UNPROVEN: &str = "update unproven set not_before = $3, lease_token = null, \
+     lease_until = null where report_id = $1 and lease_token = $2";
+pub(super) const END_UNPROVEN: &str =
+    "delete from unproven where report_id = $1 and lease_token = $2";
+pub(super) const RETELL_PROOF: &str = "update reports set proof = $2 where id = $1";
+pub(super) const JUDGE_REPORT: &str = "update reports set feed = $2, identity_id = $3, attribution = $4, \
+     standing = $5, reading = $6, proof = $7 where id = $1 and standing = 'pending'";
+pub(super) const NEXT_UNPROVEN: &str = "select min(case when lease_until is not null and \
+     lease_until > not_before then lease_until else not_before end), count(*) from unproven";
+pub(super) const FORGET_HOURS: &str = "delete from feed_caps where hour < $1";
+pub(super) static ADD_HEALTH: Bulk = Bulk::values(
+    "insert into feed_health (feed, hour, last_seen, filed, readable, attributed, counted, unproven) values ",
+    8,
+    " on conflict (feed, hour) do update set last_seen = case when excluded.last_seen > \
+     feed_health.last_seen then excluded.last_seen else feed_health.last_seen end, \
+     filed = feed_health.filed + excluded.filed, readable = feed_health.readable + excluded.readable, \
+     attributed = feed_health.attributed + excluded.attributed, counted = feed_health.counted + \
+     excluded.counted, unproven = feed_health.unproven + excluded.unproven",
+);
+/// What is older than a week goes, but for each feed's newest hour, which says when it was last seen.
+pub(super) const FORGET_HEALTH: &str = "delete from feed_health where hour < $1 and exists (select 1 from \
+     feed_health n where n.feed = feed_health.feed and n.hour > feed_health.hour)";
+/// One row a feed: when it was last heard of, and its sums since an hour.
+pub(super) const FEED_HEALTH: &str = "select feed, max(last_seen), \
+     cast(sum(case when hour >= $1 then filed else 0 end) as bigint), \
+     cast(sum(case when hour >= $1 then readable else 0 end) as bigint), \
+     cast(sum(case when hour >= $1 then attributed else 0 end) as bigint), \
+     cast(sum(case when hour >= $1 then counted else 0 end) as bigint), \
+     cast(sum(case when hour >= $1 then unproven else 0 end) as bigint) \
+     from feed_health group by feed order by feed limit 10000";
 pub(super) static SELECT_STANDINGS: Bulk =
     Bulk::list("select id, standing from reports where id in (", 1, ")");
 /// The newest complaints of an identity after an instant; the newest first.
 pub(super) const SELECT_WINDOW: &str = "select id, report_id, identity_id, feed, feedback_type, message, \
-     complainant, weight, received_at from complaints where identity_id = $1 and received_at > $2 \
+     complainant, weight, may, received_at from complaints where identity_id = $1 and received_at > $2 \
      order by received_at desc, id desc limit $3";
 const CLAIM_HEAD: &str = "update lock_orders set attempts = attempts + 1, lease_token = $1, \
      lease_until = $2 where id = (select id from lock_orders where state = 'pending' and \
@@ -243,7 +308,7 @@ pub(super) const ORDER_COUNTS: &str = "select state, count(*) from lock_orders g
 pub(super) const WAITING: &str =
     "select target, count(*) from lock_orders where state = 'pending' group by target";
 pub(super) const REPORTS: &str = "select id, received_at, client, feed, format, feedback_type, \
-     standing, attribution, reading from reports order by received_at desc, id limit $1";
+     standing, proof, attribution, reading from reports order by received_at desc, id limit $1";
 pub(super) const INCIDENTS: &str = "select n.id, i.value, i.domain, i.username, n.state, n.opened_at, \
      n.explanation from incidents n join identities i on i.id = n.identity_id \
      order by n.opened_at desc, n.id limit $1";
@@ -268,12 +333,30 @@ pub fn all(skipping: bool) -> Vec<String> {
         &INSERT_COMPLAINTS,
         &INSERT_INCIDENT_EVIDENCE,
         &MARK_DUPLICATES,
+        &MARK_OVER_CAP,
+        &DELETE_COMPLAINTS,
+        &COUNT_HOURS,
+        &INSERT_UNPROVEN,
+        &ADD_HEALTH,
         &SELECT_STANDINGS,
         &NEXT_DUE,
         &SELECT_SETTLED,
         claim,
     ];
+    let unproven = match skipping {
+        true => CLAIM_UNPROVEN_SKIPPING,
+        false => CLAIM_UNPROVEN,
+    };
     let plain = [
+        unproven,
+        RELEASE_UNPROVEN,
+        END_UNPROVEN,
+        RETELL_PROOF,
+        JUDGE_REPORT,
+        NEXT_UNPROVEN,
+        FORGET_HOURS,
+        FORGET_HEALTH,
+        FEED_HEALTH,
         FREE_IDENTITY,
         RECORDED,
         COUNT_LOCKS,

@@ -142,6 +142,7 @@ mod tests {
             message: MessageKey::of(&[]),
             complainant: ComplainantKey::of(&[]),
             weight: 1,
+            may: crate::domain::feed::Right::Lock,
             received_at: at(*second),
         }
     }

@@ -88,8 +88,8 @@ impl World {
                 }
             }
         }
-        for ((mail, at), (filing, verdict)) in mails.iter().zip(batch.iter().zip(verdicts)) {
-            self.note(mail, *at, filing, &verdict);
+        for ((mail, _), (filing, verdict)) in mails.iter().zip(batch.iter().zip(verdicts)) {
+            self.note(mail, filing, &verdict);
         }
     }
 
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// Writes down what there is now that a report is filed.
-    fn note(&mut self, mail: &Mail, at: Timestamp, filing: &Filing, verdict: &Verdict) {
+    fn note(&mut self, mail: &Mail, filing: &Filing, verdict: &Verdict) {
         let standing = verdict.standing.as_str();
         let known = self.filed.insert(filing.id, (standing, mail.bytes()));
         assert_eq!(known.is_some(), verdict.repeated, "two reports of one name");
@@ -123,9 +123,10 @@ impl World {
         if mail.source == Source::Half || mail.source == Source::Stranger {
             assert!(!["counted", "duplicate"].contains(&standing));
         }
-        let (Some(rule), Some(who)) = (verdict.opened, mail.who) else {
+        let (Some(rule), Some(until), Some(who)) = (verdict.opened, verdict.until, mail.who) else {
             return;
         };
+        let at = Timestamp::from_second(until).unwrap();
         let (whom, report) = (identity(who).id(), filing.id);
         let incident = IncidentId::of(&[whom.0.as_bytes(), rule.as_bytes(), report.0.as_bytes()]);
         self.incidents.insert(incident, who);

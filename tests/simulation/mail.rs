@@ -1,7 +1,7 @@
 //! The mails of the simulation, as bytes, and what the judge knows of their sources.
 
 use arfd::domain::attribution::{HeaderMissing, HeaderRule, IdentificationMethod, Methods};
-use arfd::domain::feed::{Arrival, Demand, Feed, Proof, Security};
+use arfd::domain::feed::{Arrival, Feed, Proof, Security};
 use arfd::domain::identity::{Identity, OutgoingUser};
 use arfd::intake::prepare::Judge;
 
@@ -97,18 +97,16 @@ impl Source {
 /// The judge that these sources are known to.
 pub fn judge() -> Judge {
     let feed = |name: &str, proofs, weight| Feed {
-        tls: false,
-        trust_enclosed_user: false,
         name: name.into(),
-        proofs,
-        demand: Demand::All,
+        proof: Proof::All(proofs),
         weight,
-        weights: Default::default(),
+        ..Feed::default()
     };
     let alias = |address: &str| Proof::Recipient(vec![address.into()]);
     let network = Proof::Network(vec!["192.0.2.16/28".parse().unwrap()]);
     let filter = vec![network, alias("arf-k7q2m9@example.net")];
     Judge {
+        signature_age: jiff::SignedDuration::from_hours(1),
         feeds: vec![
             feed("filter", filter, FILTER_WEIGHT),
             feed("loop", vec![alias("loop-x81@example.net")], LOOP_WEIGHT),

@@ -59,6 +59,8 @@ pub struct Verdict {
     pub repeated: bool,
     /// The rule that it crossed.
     pub opened: Option<&'static str>,
+    /// When the window ended that it did so in.
+    pub until: Option<i64>,
 }
 
 pub struct Model {
@@ -95,6 +97,7 @@ impl Model {
                 standing: *standing,
                 repeated: true,
                 opened: None,
+                until: None,
             };
         }
         let (standing, opened) = self.count(mail, at);
@@ -102,11 +105,12 @@ impl Model {
         Verdict {
             standing,
             repeated: false,
-            opened,
+            opened: opened.map(|(rule, _)| rule),
+            until: opened.map(|(_, until)| until),
         }
     }
 
-    fn count(&mut self, mail: &Mail, at: i64) -> (Standing, Option<&'static str>) {
+    fn count(&mut self, mail: &Mail, at: i64) -> (Standing, Option<(&'static str, i64)>) {
         let feed = match (mail.kind, mail.source.feed()) {
             (Kind::Letter, _) => return (Standing::NotAReport, None),
             (_, None) => return (Standing::Unproven, None),
@@ -133,29 +137,38 @@ impl Model {
             at,
         });
         let opened = person.crosses(at, self.observe);
-        if opened.is_some() {
+        if let Some((_, until)) = opened {
             person.crossings += 1;
-            person.spent = Some(at);
+            person.spent = Some(until);
         }
         (Standing::Counted, opened)
     }
 }
 
 impl Person {
-    fn crosses(&self, now: i64, observe: bool) -> Option<&'static str> {
+    /// The rule that is crossed by a complaint of `at`, and when. It may be filed late, so every window that it
+    /// lies in is looked at, the earliest first.
+    fn crosses(&self, at: i64, observe: bool) -> Option<(&'static str, i64)> {
         let spent = match (observe, self.spent) {
             // Locked, or about to be: nothing opens a second one.
             (false, Some(_)) => return None,
             (_, spent) => spent.unwrap_or(i64::MIN),
         };
-        if now <= spent {
+        if at <= spent {
             return None;
         }
+        let ends: BTreeSet<i64> = self.complaints.iter().map(|c| c.at).collect();
+        let mut ends = ends.range(at..);
+        ends.find_map(|end| Some((self.crosses_until(*end, at, spent)?, *end)))
+    }
+
+    fn crosses_until(&self, end: i64, at: i64, spent: i64) -> Option<&'static str> {
         let within = |seconds: i64, only_abuse: bool| {
             let inside: Vec<&Complaint> = self
                 .complaints
                 .iter()
-                .filter(|c| c.at > spent && now - c.at < seconds && (c.abuse || !only_abuse))
+                .filter(|c| c.at > spent && c.at <= end && end - c.at < seconds)
+                .filter(|c| end - at < seconds && (c.abuse || !only_abuse))
                 .collect();
             let weight: u32 = inside.iter().map(|c| c.weight).sum();
             let messages: BTreeSet<u8> = inside.iter().map(|c| c.message).collect();

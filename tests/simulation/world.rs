@@ -101,6 +101,7 @@ impl World {
             url: url.to_owned(),
             judge: judge(),
             policy: Policy {
+                caps: Default::default(),
                 rules: rules(),
                 restraints: Default::default(),
                 // Longer than any history: what expires is the store's own tests' subject.

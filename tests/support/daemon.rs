@@ -138,7 +138,7 @@ impl Place {
              [[feeds]]\nname = \"filter\"\nnetworks = [\"127.0.0.0/8\"]\nrecipients = [\"{FILTER}\"]\n\
              [[rules]]\nname = \"test\"\nwindow = \"24h\"\nmin_weight = {THRESHOLD}\nmin_messages = {THRESHOLD}\n\
              [outbox]\nlease = \"3s\"\nfirst_retry = \"50ms\"\nmax_retry = \"500ms\"\npoll = \"100ms\"\n\
-             breaker_pause = \"200ms\"\n{lock}{}",
+             breaker_pause = \"200ms\"\n{lock}\n{}",
             self.smtp, self.store, self.store_timeout, self.more
         );
         self.write("arfd.toml", text)

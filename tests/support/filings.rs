@@ -2,7 +2,7 @@
 
 use arfd::domain::attribution::{Attribution, IdentificationMethod, Reason};
 use arfd::domain::complaint::Complaint;
-use arfd::domain::feed::{Arrival, Security};
+use arfd::domain::feed::{Arrival, Right, Security};
 use arfd::domain::feedback::FeedbackType;
 use arfd::domain::filing::{Evidence, Filing, Policy};
 use arfd::domain::identity::{Identity, OutgoingUser};
@@ -39,6 +39,7 @@ pub fn no_report(number: u32, second: i64) -> Filing {
             security: Security::default(),
         },
         feed: None,
+        proof: None,
         format: Format::None,
         feedback_type: None,
         source_ip: None,
@@ -78,6 +79,7 @@ pub fn filing(name: &str, number: u32, second: i64) -> Filing {
         message: MessageKey::of(&parts),
         complainant: ComplainantKey::of(&parts),
         weight: 1,
+        may: Right::Lock,
         received_at: filing.received_at,
     });
     filing.attribution = Attribution::Identified {
@@ -96,6 +98,7 @@ pub fn filings(name: &str, numbers: std::ops::Range<u32>) -> Vec<Filing> {
 /// One rule, `burst`: so much weight within an hour; with orders to these targets.
 pub fn policy(min_weight: u64, targets: &[&str]) -> Policy {
     Policy {
+        caps: Default::default(),
         reopen_after_seconds: 7 * 86_400,
         rules: vec![Rule {
             name: "burst".into(),

@@ -6,9 +6,13 @@ use arfd::domain::identity::{Identity, OutgoingUser};
 use arfd::domain::ids::{IncidentId, OrderId, ReportId};
 use arfd::domain::lock::{LockOrder, OrderState};
 use arfd::domain::restraint::LockSwitch;
-use arfd::store::{Claim, IncidentRow, Known, OrderRow, ReportRow, Settlement, Store, StoreError};
+use arfd::store::{
+    Claim, FeedRow, FeedSums, IncidentRow, Known, OrderRow, ReportRow, Settlement, Store,
+    StoreError, Unproven,
+};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -115,6 +119,49 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn file(&self, _: &[Filing], _: &Policy) -> Result<Vec<Filed>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn claim_unproven(
+        &self,
+        _: Timestamp,
+        _: Duration,
+    ) -> Result<Option<Unproven>, StoreError> {
+        Ok(None)
+    }
+
+    async fn release_unproven(
+        &self,
+        _: &Unproven,
+        _: Option<&str>,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn judge_unproven(
+        &self,
+        _: &Unproven,
+        _: &Filing,
+        _: &Policy,
+        _: Timestamp,
+    ) -> Result<Option<Filed>, StoreError> {
+        Ok(None)
+    }
+
+    async fn unproven_due(&self) -> Result<(Option<Timestamp>, u64), StoreError> {
+        Ok((None, 0))
+    }
+
+    async fn add_feed_sums(
+        &self,
+        _: &BTreeMap<String, FeedSums>,
+        _: Timestamp,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn feeds(&self, _: Timestamp) -> Result<Vec<FeedRow>, StoreError> {
         Ok(Vec::new())
     }
 

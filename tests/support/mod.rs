@@ -2,10 +2,12 @@
 
 pub mod bombs;
 pub mod daemon;
+pub mod dns;
 pub mod filings;
 pub mod mail;
 pub mod memory_store;
 pub mod postgres;
+pub mod signed;
 
 use std::io::Write;
 

@@ -103,11 +103,9 @@ fn settings(folder: &Path, filter: &str, password: &str) -> Settings {
             8,
         ))],
         recipients: vec![alias.into()],
-        demand: config::Demand::All,
-        tls: false,
         trust_enclosed_user: true,
         weight,
-        weights: Default::default(),
+        ..config::Feed::default()
     };
     settings.feeds = vec![
         feed("filter", FILTER_ALIAS, 1),
