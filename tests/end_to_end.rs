@@ -67,7 +67,7 @@ async fn whole_job(place: Place) {
     }
     let orders = place.list("orders");
     assert_eq!(orders.len(), 1);
-    assert_eq!(orders[0]["state"], "locked");
+    assert_eq!(orders[0]["state"], "done");
     assert_eq!(orders[0]["incident"], incidents[0]["id"]);
     assert!(orders[0]["settled_at"].is_string(), "{}", orders[0]);
 
