@@ -1,5 +1,6 @@
 //! All integration tests in one binary, one module a subject.
 
+mod adversary;
 mod architecture;
 mod cli;
 mod clients;
@@ -11,6 +12,7 @@ mod hostile;
 mod http;
 mod kill;
 mod lock;
+mod month;
 mod outbox;
 mod parse;
 mod proving;
@@ -19,3 +21,6 @@ mod simulation;
 mod smtp;
 mod store;
 mod support;
+
+// The month is a benchmark, too, which has them at its root.
+use support::letters;

@@ -66,7 +66,8 @@ impl Default for Settings {
             feeds: Vec::new(),
             rules: vec![
                 rule("burst", 2, 50, 10, 10, 1),
-                rule("complaints", 24, 30, 3, 3, 2),
+                rule("complaints", 24, 80, 8, 8, 2),
+                rule("steady", 7 * 24, 60, 60, 60, 1),
             ],
         }
     }
