@@ -1,7 +1,7 @@
 //! Whether the settings of feeds and of proving them make sense.
 
-use super::check_listeners::plain;
 use super::check::{Problems, is_address, name, too_wide};
+use super::check_listeners::plain;
 use super::feeds::{Feed, ProofTable};
 use super::settings::Settings;
 use crate::domain::feed::{CertificateName, MOST_INCIDENTS, takes};

@@ -123,10 +123,7 @@ fn senseless_listeners_are_named_with_their_keys() {
     for (text, key) in [
         ("[smtp]\nrate_exempt = ", "smtp.rate_exempt"),
         ("[smtp]\nnormalise = ", "smtp.normalise"),
-        (
-            "[[feeds]]\nname = \"x\"\nnetworks = ",
-            "feeds[0].networks",
-        ),
+        ("[[feeds]]\nname = \"x\"\nnetworks = ", "feeds[0].networks"),
     ] {
         let mapped = refused(&format!("{text}[\"::ffff:10.0.0.0/104\"]\n"), &[]);
         assert!(mapped.contains(&format!("{key}: ::ffff:")), "{mapped}");

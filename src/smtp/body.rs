@@ -128,7 +128,10 @@ mod tests {
             }
             assert!(body.refusal().is_none());
             let (text, hold) = body.finish().unwrap();
-            assert!(text.capacity() <= 3 * MIB, "no more room than a message may need");
+            assert!(
+                text.capacity() <= 3 * MIB,
+                "no more room than a message may need"
+            );
             drop(hold);
         }
         assert!(budget.has_room(4 * MIB));

@@ -268,7 +268,8 @@ fn order_of_commands() {
 /// A page in a browser on this machine can have a form sent here, with commands for its text.
 #[test]
 fn a_browser_is_sent_away_before_its_form_is_read() {
-    let form = b"POST / HTTP/1.1\r\nHost: x\r\n\r\nHELO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@example.test>\r\n\
+    let form =
+        b"POST / HTTP/1.1\r\nHost: x\r\n\r\nHELO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@example.test>\r\n\
                  DATA\r\nx\r\n.\r\n";
     let mut played = Played::new(&edge(small()));
     played.send(form);

@@ -130,15 +130,17 @@ fn refusals_without_end_do_not_fill_the_log() {
     let mut held = stream.try_clone().unwrap();
     let many = format!("EHLO c\r\nMAIL FROM:<>\r\n{}", once.repeat(301));
     let replies = talk(stream, &many, 304);
-    assert_eq!(replies.iter().filter(|r| r.starts_with("452 ")).count(), 300);
+    assert_eq!(
+        replies.iter().filter(|r| r.starts_with("452 ")).count(),
+        300
+    );
     // Its place is the only one.
     for _ in 0..100 {
         let over = talk(TcpStream::connect(daemon.smtp).unwrap(), "", 1);
         assert!(over[0].starts_with("421 4.7.0 "), "{over:?}");
     }
-    let count = |reason: &str| {
-        daemon.metric(&format!("arfd_smtp_refusals_total{{reason=\"{reason}\"}}"))
-    };
+    let count =
+        |reason: &str| daemon.metric(&format!("arfd_smtp_refusals_total{{reason=\"{reason}\"}}"));
     assert_eq!(count("recipients"), Some(300.0));
     assert_eq!(count("sessions"), Some(100.0));
     held.write_all(b"QUIT\r\n").unwrap();
