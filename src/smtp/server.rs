@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use prometheus::IntCounter;
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -339,13 +339,13 @@ impl Edge {
         match caller.stream {
             Either::Left(stream) => {
                 if let Ok(mut stream) = stream.into_std() {
-                    let _ = stream.write_all(&line);
+                    last_word(&mut stream, &line);
                     let _ = stream.shutdown(Shutdown::Write);
                 }
             }
             Either::Right(stream) => {
                 if let Ok(mut stream) = stream.into_std() {
-                    let _ = stream.write_all(&line);
+                    last_word(&mut stream, &line);
                     let _ = stream.shutdown(Shutdown::Write);
                 }
             }
@@ -369,6 +369,13 @@ impl Edge {
             tracing::error!(%error, "a session panicked");
         }
     }
+}
+
+/// Writes a line to a socket that does not block. What has come in, as a proxy's header, is read before: unread, it
+/// would make the kernel reset the connection and take the line from the client.
+fn last_word(stream: &mut (impl Read + Write), line: &[u8]) {
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write_all(line);
 }
 
 /// How long to wait before the next accept. Without a pause a lack of descriptors would spin: the waiting
