@@ -28,6 +28,9 @@ use tracing::Instrument;
 
 /// Connections told at a stop that they came too late: as many as the kernel lets wait.
 const BACKLOG: usize = 4096;
+/// Reasons of refusals that are no reply.
+const OTHERS: [&str; 4] = ["inbox", "not_a_proxy", "proxy_header", "slow_reader"];
+
 /// What the edge proves itself by, and its clients.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
@@ -73,6 +76,11 @@ pub(super) struct Counters {
 impl Counters {
     fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
         let reply = |label| metrics.smtp_messages.with_label_values(&[label]);
+        // Known from the start, so that the first of a kind is seen as an increase.
+        let reasons = reply::ALL.iter().map(|reply| reply.reason);
+        for reason in reasons.filter(|reason| !reason.is_empty()).chain(OTHERS) {
+            metrics.smtp_refusals.with_label_values(&[reason]);
+        }
         Self {
             accepted: reply("accepted"),
             deferred: reply("deferred"),
