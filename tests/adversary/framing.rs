@@ -45,7 +45,7 @@ async fn identity_headers_injected() {
         ("X-AuthUser: ｓhop@customer2.example\r\n".into(), ambiguous),
         (
             "X-AuthUser: \u{212a}im@customer2.example\r\n".into(),
-            ambiguous,
+            spammer,
         ),
         // No identity: nothing that could be one is there.
         ("X-AuthUser: shop @customer2.example\r\n".into(), spammer),
