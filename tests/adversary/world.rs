@@ -207,9 +207,13 @@ impl World {
 
     /// A report as it is listed.
     pub async fn row(&self, filed: &Filed) -> ReportRow {
-        let rows = self.store.reports(300).await.unwrap();
-        let mut rows = rows.into_iter();
-        rows.find(|row| row.id == filed.id).unwrap()
+        for limit in [100, 20_000] {
+            let rows = self.store.reports(limit).await.unwrap();
+            if let Some(row) = rows.into_iter().find(|row| row.id == filed.id) {
+                return row;
+            }
+        }
+        panic!("{filed:?} is not listed");
     }
 
     /// What is listed of its attribution: the reason, or whom it names.
