@@ -114,6 +114,7 @@ pub fn policy(min_weight: u64, targets: &[&str]) -> Policy {
             min_feeds: 1,
         }],
         restraints: Default::default(),
+        life: Default::default(),
         targets: targets.iter().map(|t| (*t).to_owned()).collect(),
     }
 }
