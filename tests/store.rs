@@ -6,6 +6,7 @@ mod caps;
 mod closing;
 mod concurrency;
 mod filing;
+mod ladder;
 mod life;
 mod orders;
 mod proving;

@@ -10,7 +10,7 @@ use super::life::Life;
 use super::report::Format;
 use super::restraint::{Restraint, Restraints};
 use super::standing::Standing;
-use super::threshold::Rule;
+use super::threshold::{Rule, Step};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -94,6 +94,8 @@ pub struct Opened {
     pub incident: IncidentId,
     /// The crossed rule's name.
     pub rule: String,
+    /// What the rule asks for.
+    pub action: Step,
     /// Whether its orders go out now: not while locks are only observed, nor when something restrains it.
     pub ordered: bool,
     /// What restrains it, if anything does.

@@ -1,10 +1,10 @@
 //! How long locks last and how they end: the terms that a crossing's incident begins with, and what a release
 //! leaves behind.
 
-use super::incident::{Terms, terms_of};
-use super::threshold::Rule;
+use super::incident::Terms;
+use super::rule::Rule;
 
-/// The longest timeout, in seconds: a week, as at the filter.
+/// The longest timeout that may be set for all rules, in seconds: a week, as at the filter.
 pub const LONGEST_TIMEOUT: u64 = 7 * 86_400;
 /// The most automatic unlocks, as at the filter.
 pub const MOST_UNLOCKS: u32 = 100;
@@ -38,23 +38,15 @@ impl Default for Life {
 impl Life {
     /// The terms of a lock that a rule orders, where so many of its identity were ended by timeout before.
     pub fn terms(&self, rule: &Rule, unlocked_before: u64) -> Terms {
-        let (timeout, most) = terms_of(rule);
-        let most = most.unwrap_or(self.max_automatic_unlocks).min(MOST_UNLOCKS);
-        let timeout = timeout
-            .or(self.timeout_seconds)
-            .filter(|timeout| *timeout > 0);
+        let most = rule
+            .max_automatic_unlocks
+            .unwrap_or(self.max_automatic_unlocks);
+        let timeout = rule.lock_timeout_seconds.or(self.timeout_seconds);
         let again = unlocked_before < u64::from(most);
         Terms {
-            timeout_seconds: timeout.filter(|_| again).map(|t| t.min(LONGEST_TIMEOUT)),
+            timeout_seconds: timeout.filter(|timeout| *timeout > 0 && again),
             unlocked_before,
             most,
         }
-    }
-
-    /// Whether any rule's lock can end by timeout.
-    pub fn times_out(&self, rules: &[Rule]) -> bool {
-        rules
-            .iter()
-            .any(|rule| self.terms(rule, 0).timeout_seconds.is_some())
     }
 }

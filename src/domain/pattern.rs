@@ -2,11 +2,13 @@
 //! itself, or the outgoing user or the domain that it belongs to.
 
 use super::identity::Identity;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// A pattern, as in `*@vip.example`, `user:relay@customer.example` or `domain:customer.example`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct IdentityPattern {
     text: String,
     part: Part,
@@ -44,6 +46,20 @@ impl FromStr for IdentityPattern {
             part,
             glob: glob.to_lowercase(),
         })
+    }
+}
+
+impl TryFrom<String> for IdentityPattern {
+    type Error = NoPattern;
+
+    fn try_from(text: String) -> Result<Self, NoPattern> {
+        text.parse()
+    }
+}
+
+impl From<IdentityPattern> for String {
+    fn from(pattern: IdentityPattern) -> Self {
+        pattern.text
     }
 }
 

@@ -8,6 +8,7 @@ use super::rates::Rates;
 use super::reply::{self, Reply};
 use super::session::Session;
 use super::tls::Tls;
+use super::trickle::Trickle;
 use super::{Door, Inbox, Listener, Peer, Security, Settings, Stream, TlsMode, proxy};
 use crate::clock::{Clock, SystemClock};
 use crate::metrics::Metrics;
@@ -45,7 +46,7 @@ pub struct Edge {
     pub(super) count: Counters,
     gate: Arc<Gate>,
     rates: Rates,
-    clock: SystemClock,
+    clock: Arc<dyn Clock>,
     pulse: Pulse,
     ids: AtomicU64,
 }
@@ -65,16 +66,19 @@ pub(super) struct Counters {
     pub(super) deferred: IntCounter,
     pub(super) rejected: IntCounter,
     pub(super) bytes: IntCounter,
+    /// Who is turned away may come as fast as he likes; the log would fill the disk.
+    turned_away: Trickle,
 }
 
 impl Counters {
-    fn new(metrics: Arc<Metrics>) -> Self {
+    fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
         let reply = |label| metrics.smtp_messages.with_label_values(&[label]);
         Self {
             accepted: reply("accepted"),
             deferred: reply("deferred"),
             rejected: reply("rejected"),
             bytes: metrics.smtp_bytes.clone(),
+            turned_away: Trickle::new(clock),
             metrics,
         }
     }
@@ -85,6 +89,11 @@ impl Counters {
             .smtp_connections
             .with_label_values(&[door.name.as_str(), outcome])
             .inc();
+    }
+
+    /// Counts how long a reply is held back.
+    pub(super) fn tarpit(&self, pause: Duration) {
+        self.metrics.smtp_tarpit.inc_by(pause.as_secs_f64());
     }
 
     /// Counts a refusal.
@@ -153,6 +162,7 @@ impl Edge {
         keys: Keys,
     ) -> Arc<Self> {
         let prefixes = (settings.ipv4_prefix, settings.ipv6_prefix);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         Arc::new(Self {
             gate: Gate::new(
                 settings.max_sessions,
@@ -164,10 +174,10 @@ impl Edge {
                 prefixes,
                 settings.rate_exempt.clone(),
             ),
-            clock: SystemClock::default(),
             pulse: Pulse::default(),
             budget: Budget::new(settings.max_bytes_in_flight),
-            count: Counters::new(metrics),
+            count: Counters::new(metrics, Arc::clone(&clock)),
+            clock,
             ids: AtomicU64::new(0),
             inbox,
             settings,
@@ -346,7 +356,9 @@ impl Edge {
     fn shut_out(&self, door: &Door, client: IpAddr, reason: &'static str) {
         self.count.refusal(reason);
         self.count.connection(door, reason);
-        tracing::info!(%client, reason, listener = door.name, "connection refused");
+        if let Some(unsaid) = self.count.turned_away.may_speak() {
+            tracing::info!(%client, reason, listener = door.name, unsaid, "connection refused");
+        }
     }
 
     fn ended(&self, done: Result<(), JoinError>) {

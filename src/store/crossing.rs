@@ -5,7 +5,7 @@ use super::StoreError;
 use super::body::{SqlStore, Tx};
 use super::dialect::{Columns, Dialect};
 use super::filing::Held;
-use super::opening::Crossed;
+use super::opening::{Crossed, News};
 use super::sql;
 use super::trail::Trail;
 use super::window::Window;
@@ -14,10 +14,10 @@ use crate::domain::feed::Right;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::{Opened, Policy};
 use crate::domain::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
-use crate::domain::incident::{IncidentState, of_rule};
-use crate::domain::restraint;
+use crate::domain::incident::IncidentState;
+use crate::domain::restraint::{self, Told};
 use crate::domain::strength::Strength;
-use crate::domain::threshold::{History, MOST_COMPLAINTS, Rule, longest_window_start};
+use crate::domain::threshold::{About, History, MOST_COMPLAINTS, Rule, longest_window_start};
 use jiff::Timestamp;
 use sqlx::SqlSafeStr;
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ fn rules_for<'p>(row: &Held<'_>, policy: &'p Policy) -> Cow<'p, [Rule]> {
         // What is complained of meanwhile is mail from before its release.
         Some(open) if open.state == IncidentState::Releasing => Cow::Borrowed(&[]),
         Some(open) => {
-            let above = |rule: &&Rule| of_rule(rule) > open.step;
+            let above = |rule: &&Rule| rule.action > open.step;
             Cow::Owned(policy.rules.iter().filter(above).cloned().collect())
         }
     }
@@ -75,36 +75,48 @@ pub(super) async fn assess<D: Dialect>(
         let Some(row) = present.held.get_mut(&complaint.identity) else {
             continue;
         };
-        let rules = rules_for(row, policy);
         let at = complaint.received_at;
-        let judged = restraint::assess(
-            &rules,
-            &window.complaints,
-            at,
-            row.identity,
-            &policy.restraints,
-            present.decided_at.unwrap_or(at),
-        );
-        let Some(judged) = judged else {
-            continue;
-        };
-        let until = judged.crossing.until;
-        // Decided when it is seen; that may be long after the window for a report that was proven late.
-        let now = present.decided_at.unwrap_or(until);
-        let crossed = Crossed {
-            judged,
-            complaint,
-            now,
-        };
-        let Some(news) = crossed
-            .write::<D>(tx, &mut present.trail, row, policy)
-            .await?
-        else {
-            continue;
-        };
-        opened.insert(complaint.report, news.opened);
-        if news.spent {
-            window.spend(until);
+        // Again until there is nothing more to tell: each turn adds to what was told, or is the last.
+        loop {
+            let judged = restraint::assess(
+                &rules_for(row, policy),
+                &window.complaints,
+                at,
+                &About::new(row.identity),
+                &policy.restraints,
+                &window.told,
+                present.decided_at.unwrap_or(at),
+            );
+            let Some(judged) = judged else {
+                break;
+            };
+            let until = judged.crossing.until;
+            let crossed = Crossed {
+                judged,
+                complaint,
+                // Decided when it is seen; that may be long after the window for a report that was proven late.
+                now: present.decided_at.unwrap_or(until),
+            };
+            let trail = &mut present.trail;
+            match crossed.write::<D>(tx, trail, row, policy).await? {
+                News::Told { at, opened: news } => {
+                    window.told.note(&crossed.judged, at);
+                    if let Some(news) = news {
+                        opened.entry(complaint.report).or_insert(news);
+                    }
+                }
+                News::Opened {
+                    opened: news,
+                    spent,
+                } => {
+                    opened.insert(complaint.report, news);
+                    if spent {
+                        window.spend(until);
+                    }
+                    break;
+                }
+                News::Nothing => break,
+            }
         }
         if rules_for(row, policy).is_empty() {
             windows.remove(&complaint.identity);
@@ -148,6 +160,7 @@ async fn gather<D: Dialect>(
                     from: Window::from_start(start),
                     spent,
                     complaints: History::default(),
+                    told: Told::default(),
                 };
                 // A row as new as this batch has nothing before it.
                 if row.version > 1 {

@@ -15,7 +15,7 @@ use crate::domain::filing::{Opened, Policy};
 use crate::domain::ids::{IdentityId, IncidentId, ReportId};
 use crate::domain::incident::{
     By, Change, Effect, Escalation, Event, Explanation, Facts, IncidentState, Step, Terms, Way,
-    of_rule, transition,
+    transition,
 };
 use crate::domain::restraint::{self, Judged, Restraint, Restraints};
 use crate::domain::threshold::Rule;
@@ -34,26 +34,40 @@ pub(super) struct Crossed<'c> {
 }
 
 /// What a crossing came to.
-pub(super) struct News {
-    pub(super) opened: Opened,
-    /// Whether the window starts anew with it.
-    pub(super) spent: bool,
+pub(super) enum News {
+    /// It is only told, once in its window, and the window goes on.
+    Told {
+        /// When it was.
+        at: Timestamp,
+        /// The incident, if that was now.
+        opened: Option<Opened>,
+    },
+    /// It opened an incident, or raised the open one.
+    Opened {
+        /// The incident.
+        opened: Opened,
+        /// Whether the window starts anew with it.
+        spent: bool,
+    },
+    /// Nothing, for now.
+    Nothing,
 }
 
 impl Crossed<'_> {
     /// Opens an incident or raises the open one, if the crossing does either.
     pub(super) async fn write<D: Dialect>(
-        mut self,
+        &self,
         tx: &mut Tx<D>,
         trail: &mut Trail,
         row: &mut Held<'_>,
         policy: &Policy,
-    ) -> Result<Option<News>, StoreError> {
-        let step = of_rule(&self.judged.crossing.rule);
+    ) -> Result<News, StoreError> {
+        let (rule, step) = (&self.judged.crossing.rule, self.judged.crossing.rule.action);
+        let mut judged = self.judged.clone();
         let mut not_before = None;
-        if self.judged.restraint.is_none() && step.orders() && !policy.targets.is_empty() {
+        if judged.restraint.is_none() && step.orders() && !policy.targets.is_empty() {
             let cool = row.cool.as_ref().filter(|(until, _)| *until > self.now);
-            self.judged.restraint = match cool {
+            judged.restraint = match cool {
                 // After its time was up the next lock only waits; after somebody's release it is for a person.
                 Some((until, by)) if by == By::Timeout.as_str() => {
                     not_before = Some(*until);
@@ -66,106 +80,92 @@ impl Crossed<'_> {
                 None => hold_back::<D>(tx, &policy.restraints, self.now).await?,
             };
         }
-        let way = self.way(policy);
-        let (until, rule) = (
-            self.judged.crossing.until,
-            self.judged.crossing.rule.clone(),
-        );
-        let unspent = way == Way::OnTrial || step < Step::Lock;
-        let recorded_only = matches!(way, Way::OnTrial | Way::Recorded) || step == Step::Observe;
-        if recorded_only
-            && unspent
-            && recorded::<D>(tx, self.complaint.identity, &rule, self.now).await?
+        let way = way(&judged, policy);
+        let recorded_only = step == Step::Observe || matches!(way, Way::OnTrial | Way::Recorded);
+        let told = recorded_only && (way == Way::OnTrial || step < Step::Lock);
+        if told && let Some(at) = recorded::<D>(tx, self.complaint.identity, rule, self.now).await?
         {
-            return Ok(None);
+            return Ok(News::Told { at, opened: None });
         }
-        let restraint = self.judged.restraint.clone();
-        let doing = Sayings::of(&self);
+        let restraint = judged.restraint.clone();
+        let mut why = Explanation::by_rule(judged, self.complaint.report, self.now);
+        let (reason, detail) = sayings(&why);
+        let actor = why.decided_by.clone();
         let doing = Doing {
             targets: &policy.targets,
             not_before,
-            reason: &doing.reason,
-            spent: until,
-            ..Doing::by(&doing.decided_by, &doing.detail, self.now)
+            reason: &reason,
+            spent: self.judged.crossing.until,
+            ..Doing::by(&actor, &detail, self.now)
         };
         let event = Event::Crossed(step, way);
+        if step.orders() {
+            why.terms = terms::<D>(tx, self.complaint.identity, policy, rule, self.now).await?;
+        }
         let (incident, change) = match &mut row.incident {
             Some(open) => {
                 let met = open.meet::<D>(tx, trail, event, &doing).await?;
                 let Some(change) = met.ok().filter(Change::is_any) else {
-                    return Ok(None);
+                    return Ok(News::Nothing);
                 };
-                let terms = terms::<D>(tx, open.owner, policy, &rule, self.now).await?;
-                open.timeout = terms.and_then(timeout);
-                escalate::<D>(tx, open, self).await?;
+                open.timeout = why.terms.and_then(timeout);
+                escalate::<D>(tx, open, why).await?;
                 (open.clone(), change)
             }
             None => {
                 let Ok(change) = transition(None, event, &NOTHING) else {
-                    return Ok(None);
+                    return Ok(News::Nothing);
                 };
-                let terms = match step.orders() {
-                    true => {
-                        terms::<D>(tx, self.complaint.identity, policy, &rule, self.now).await?
-                    }
-                    false => None,
-                };
-                let incident = begin::<D>(tx, trail, self, terms, &change, &doing).await?;
+                let owner = self.complaint.identity;
+                let incident = begin::<D>(tx, trail, owner, &why, &change, &doing).await?;
                 (incident, change)
             }
         };
-        let ordered = change.state == IncidentState::Open && change.step.orders();
+        let opened = Opened {
+            incident: incident.id,
+            ordered: change.state == IncidentState::Open && change.step.orders(),
+            action: step,
+            rule: rule.name.clone(),
+            restraint,
+        };
         if !change.state.is_over() {
             row.open = Some(incident.id.0);
-            row.incident = Some(incident.clone());
+            row.incident = Some(incident);
         }
-        Ok(Some(News {
-            opened: Opened {
-                incident: incident.id,
-                ordered,
-                rule: rule.name,
-                restraint,
+        Ok(match told {
+            true => News::Told {
+                at: self.now,
+                opened: Some(opened),
             },
-            spent: change.effects.contains(&Effect::Spend),
-        }))
-    }
-
-    fn way(&self, policy: &Policy) -> Way {
-        match &self.judged.restraint {
-            Some(Restraint::Trial) => Way::OnTrial,
-            _ if policy.targets.is_empty() => Way::Recorded,
-            None => Way::Free,
-            Some(restraint) if restraint.holds() => Way::Held,
-            Some(_) => Way::Recorded,
-        }
+            false => News::Opened {
+                opened,
+                spent: change.effects.contains(&Effect::Spend),
+            },
+        })
     }
 }
 
-/// What is said of a crossing, in orders and in the audit.
-struct Sayings {
-    reason: String,
-    detail: String,
-    decided_by: String,
+fn way(judged: &Judged, policy: &Policy) -> Way {
+    match &judged.restraint {
+        Some(Restraint::Trial) => Way::OnTrial,
+        _ if policy.targets.is_empty() => Way::Recorded,
+        None => Way::Free,
+        Some(restraint) if restraint.holds() => Way::Held,
+        Some(_) => Way::Recorded,
+    }
 }
 
-impl Sayings {
-    fn of(crossed: &Crossed<'_>) -> Self {
-        let why = Explanation::by_rule(
-            crossed.judged.clone(),
-            crossed.complaint.report,
-            crossed.now,
-        );
-        let reason = why.sentence();
-        let detail = match &why.restraint {
-            Some(restraint) => format!("{reason}; {}", restraint.sentence()),
-            None => reason.clone(),
-        };
-        Self {
-            reason,
-            detail,
-            decided_by: why.decided_by,
-        }
+/// What is said of a crossing: in its orders, and in the audit.
+fn sayings(why: &Explanation) -> (String, String) {
+    let sums = why.sentence();
+    let mut detail = sums.clone();
+    if let Some(restraint) = &why.restraint {
+        detail = format!("{detail}; {}", restraint.sentence());
+    } else if why.crossing.rule.action != Step::Lock {
+        let action = why.crossing.rule.action.as_str();
+        detail = format!("{detail}; the rule's action is {action}");
     }
+    (why.crossing.rule.reason.clone().unwrap_or(sums), detail)
 }
 
 /// What an identity without an open incident is at.
@@ -208,14 +208,11 @@ async fn terms<D: Dialect>(
 async fn begin<D: Dialect>(
     tx: &mut Tx<D>,
     trail: &mut Trail,
-    crossed: Crossed<'_>,
-    terms: Option<Terms>,
+    owner: IdentityId,
+    why: &Explanation,
     change: &Change,
     doing: &Doing<'_>,
 ) -> Result<Incident, StoreError> {
-    let owner = crossed.complaint.identity;
-    let mut why = Explanation::by_rule(crossed.judged, crossed.complaint.report, crossed.now);
-    why.terms = terms;
     let at = why.decided_at;
     let mut incident = Incident {
         id: why.incident_id(owner),
@@ -224,13 +221,13 @@ async fn begin<D: Dialect>(
         step: change.step,
         round: 0,
         opened_at: at,
-        timeout: terms.and_then(timeout),
+        timeout: why.terms.and_then(timeout),
         ends_at: None,
         ended_by: None,
         cool_down: 0,
     };
     let explanation =
-        serde_json::to_string(&why).map_err(|error| StoreError::Row(error.to_string()))?;
+        serde_json::to_string(why).map_err(|error| StoreError::Row(error.to_string()))?;
     let row = vec![
         incident.id.0.into(),
         owner.0.into(),
@@ -255,7 +252,7 @@ async fn begin<D: Dialect>(
 async fn escalate<D: Dialect>(
     tx: &mut Tx<D>,
     incident: &Incident,
-    crossed: Crossed<'_>,
+    why: Explanation,
 ) -> Result<(), StoreError> {
     let bad = |error: serde_json::Error| StoreError::Row(error.to_string());
     let id = || vec![incident.id.0.into()];
@@ -269,13 +266,15 @@ async fn escalate<D: Dialect>(
         .iter()
         .map(|row| Columns::<D>::of(row).id().map(ReportId));
     let known: HashSet<ReportId> = known.collect::<Result<_, _>>()?;
-    let mut more = crossed.judged.crossing.tally.evidence.clone();
+    let mut more = why.crossing.tally.evidence.clone();
     more.retain(|report| !known.contains(report));
-    let rule = crossed.judged.crossing.rule.name.clone();
+    let (rule, at) = (why.crossing.rule.name.clone(), why.decided_at);
     let escalation = Escalation {
-        crossing: crossed.judged.crossing,
-        trigger: crossed.complaint.report,
-        decided_at: crossed.now,
+        crossing: why.crossing,
+        trigger: why.trigger,
+        decided_at: at,
+        restraint: why.restraint,
+        terms: why.terms,
     };
     let escalation = serde_json::to_value(&escalation).map_err(bad)?;
     if let Some(fields) = explanation.as_object_mut() {
@@ -291,7 +290,7 @@ async fn escalate<D: Dialect>(
         explanation.to_string().into(),
         rule.into(),
         incident.timeout.into(),
-        crossed.now.into(),
+        at.into(),
     ];
     run::<D>(tx, life_sql::ESCALATE_INCIDENT, row).await?;
     add_evidence::<D>(tx, incident.id, known.len(), &more).await
@@ -319,17 +318,18 @@ async fn add_evidence<D: Dialect>(
     Ok(())
 }
 
-/// Whether a rule's crossing by this identity was recorded within the rule's window already.
+/// When a rule's crossing by this identity was last recorded, if it was within the rule's window.
 async fn recorded<D: Dialect>(
     tx: &mut Tx<D>,
     identity: IdentityId,
     rule: &Rule,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Timestamp>, StoreError> {
     let start = rule.window_start(now);
     let values = vec![identity.0.into(), rule.name.as_str().into(), start.into()];
     let rows = D::rows(tx, sql::RECORDED.into_sql_str(), values).await?;
-    Ok(!rows.is_empty())
+    let last = rows.first().map(|row| Columns::<D>::of(row).time());
+    last.transpose()
 }
 
 /// What holds a lock back, seen with all that was ordered before.

@@ -245,8 +245,8 @@ pub(super) static NEXT_DUE: Bulk = Bulk::list(
 );
 
 /// Whether a rule's crossing by an identity was recorded after an instant.
-pub(super) const RECORDED: &str = "select 1 from incidents where identity_id = $1 and rule = $2 and \
-     opened_at > $3 and state = 'observed' limit 1";
+pub(super) const RECORDED: &str = "select opened_at from incidents where identity_id = $1 and rule = $2 and \
+     opened_at > $3 and state = 'observed' order by opened_at desc limit 1";
 /// Holds and locks that rules ordered after an instant.
 pub(super) const COUNT_LOCKS: &str = "select count(*) from incidents where ordered_at > $1 and \
      state not in ('observed', 'held')";

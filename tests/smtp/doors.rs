@@ -2,6 +2,7 @@
 
 use super::*;
 use arfd::smtp::Protocol;
+use std::net::Ipv4Addr;
 use tokio::net::UnixStream;
 
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -86,6 +87,19 @@ async fn a_proxy_names_the_client_and_nothing_behind_the_header_is_lost() {
         assert_eq!(served.clients(), want);
         assert_eq!(served.outcomes("proxied", "session"), 6);
     }
+}
+
+/// An IPv4 proxy at a socket for IPv6 and IPv4 is one of its IPv4 network.
+#[tokio::test]
+async fn proxies_are_unmapped_before_they_are_looked_for() {
+    let served = Served::by("[::]:0", proxied(), Settings::default()).await;
+    let address = (Ipv4Addr::LOCALHOST, served.address.port()).into();
+    let mut client = Client::connect(address).await;
+    client.send(v1("198.51.100.7").as_bytes()).await;
+    assert_eq!(client.line().await, "220 localhost ESMTP");
+    client.begin("abuse@example.test").await;
+    client.say("x\r\n.").await;
+    assert_eq!(served.clients(), ["198.51.100.7"]);
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 //! what is to be done. Pure; the store carries out what it says, in one transaction.
 
 use super::state::IncidentState as State;
-use super::step::{Step, action};
+use super::step::action;
 use crate::domain::lock::{Action, OrderState};
+use crate::domain::rule::Step;
 
 /// How a crossing may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

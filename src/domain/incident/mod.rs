@@ -6,9 +6,9 @@ mod state;
 mod step;
 mod why;
 
+pub use super::rule::Step;
 pub use machine::{By, Change, Effect, Event, Facts, NotAllowed, Way, transition};
 pub use state::IncidentState;
-pub use step::{Step, of_rule, terms_of};
 pub use why::{AtTarget, ByPerson, Escalation, Terms, Why};
 
 use super::ids::{IdentityId, IncidentId, ReportId};

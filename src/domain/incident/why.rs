@@ -1,8 +1,10 @@
 //! Who or what opened an incident: a rule, a person, or somebody at the target. It stands as JSON in the store.
 
-use super::{Explanation, Step};
+use super::Explanation;
 use crate::domain::ids::ReportId;
 use crate::domain::lock::Subject;
+use crate::domain::restraint::Restraint;
+use crate::domain::rule::Step;
 use crate::domain::threshold::Crossing;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,12 @@ pub struct Escalation {
     pub trigger: ReportId,
     /// When.
     pub decided_at: Timestamp,
+    /// What kept it from ordering at once, if anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restraint: Option<Restraint>,
+    /// How long what it orders lasts, and who ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
 }
 
 impl Why {
