@@ -4,7 +4,7 @@
 use super::content_type::{Kind, essence, parameter};
 use super::mime::{Entity, MOST_DECODED, Message, Part, skip_mbox};
 use super::recover::{self, derived};
-use super::{defects as d, fields, original};
+use super::{defects as d, dmarc_prose, fields, original};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::headers::Fields;
 use crate::domain::report::{Format, Reading};
@@ -38,7 +38,10 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
             feedback_fields(part, &mut reading);
             required(&mut reading);
         }
-        None => reading.defect(d::NO_FEEDBACK_PART),
+        None => {
+            reading.defect(d::NO_FEEDBACK_PART);
+            dmarc_prose::fill(message, &mut reading); // Exim declares a report and writes prose
+        }
     }
     match &enclosed {
         Some(part) => {
@@ -121,6 +124,7 @@ fn looks_like_fields(text: &[u8], expected: bool) -> bool {
     let mut kind = false;
     let mut others = 0;
     for (name, _) in Fields::new(text) {
+        let name = name.trim_ascii();
         let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
         kind |= is(b"feedback-type");
         others += u32::from(
@@ -154,7 +158,8 @@ fn looks_like_message(text: &[u8]) -> bool {
     let (text, mbox) = skip_mbox(text);
     let head = Entity::new(text).head;
     let known = Fields::new(head)
-        .filter(|(name, _)| NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)));
+        .map(|(name, _)| name.trim_ascii())
+        .filter(|name| NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)));
     mbox || known.take(2).count() == 2
 }
 

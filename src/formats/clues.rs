@@ -79,6 +79,8 @@ impl Name {
 #[derive(Default)]
 pub(super) struct Clues<'h> {
     pub return_path: Option<&'h [u8]>,
+    /// The last one below the boundary. Exchange takes what was there away and writes its own at the end.
+    pub return_path_below: Option<&'h [u8]>,
     /// The best recipient header, by its place in [`RECIPIENT`].
     pub recipient: Option<(usize, &'h [u8])>,
     /// Hops down to the boundary.
@@ -122,6 +124,10 @@ impl<'h> Clues<'h> {
             Name::Signature => &mut self.signature,
             Name::Class => &mut self.class,
             Name::Date => &mut self.date,
+            Name::ReturnPath if !trusted => {
+                self.return_path_below = Some(value);
+                return;
+            }
             _ if !trusted => return,
             Name::Received => return self.received.push(value),
             Name::Results => return self.results.push(value),

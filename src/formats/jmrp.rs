@@ -28,7 +28,7 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     let from = plain("From").to_ascii_lowercase();
     let marked = reading.headers.first("X-HmXmrOriginalRecipient").is_some();
     let by_staff = from.contains("staff@hotmail.com") || from.contains("staff@outlook.com");
-    if !(marked || by_staff && subject.starts_with(SUBJECT)) {
+    if !(marked || by_staff && subject.contains(SUBJECT)) {
         return None;
     }
     reading.report.feedback_type = Some(FeedbackType::Abuse);
@@ -37,7 +37,10 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
         "feedback_type",
         "the format: JMRP sends complaints only",
     );
-    let named = subject.strip_prefix(SUBJECT).and_then(text::address);
+    // Behind whatever tag a gateway has put before it.
+    let named = subject
+        .split_once(SUBJECT)
+        .and_then(|(_, rest)| text::address(rest));
     if let Some(ip) = named {
         reading.report.source_ip = Some(ip);
         derived(&mut reading, "source_ip", "Subject of the report");

@@ -9,7 +9,7 @@ use crate::domain::headers::line_end;
 use memchr::memmem;
 use std::borrow::Cow;
 
-/// Parts looked at in one message. A report has three.
+/// Parts looked at in one message, multiparts among them. A report has three.
 const MOST_PARTS: usize = 100;
 /// Multiparts inside each other.
 const DEEPEST: usize = 6;
@@ -37,6 +37,10 @@ pub(super) struct Message<'a> {
     pub parts: Vec<Part<'a>>,
     /// Departures seen on the way.
     pub defects: Vec<&'static str>,
+    /// Parts seen so far, multiparts among them.
+    seen: usize,
+    /// Lines seen that begin like a boundary and are none.
+    near: usize,
 }
 
 impl<'a> Message<'a> {
@@ -67,6 +71,8 @@ impl<'a> Message<'a> {
             kind: Kind::of(essence(content_type)),
             parts: Vec::new(),
             defects,
+            seen: 0,
+            near: 0,
         };
         if message.kind == Kind::Multipart {
             message.split(top.body, content_type, 1);
@@ -123,11 +129,10 @@ impl<'a> Message<'a> {
         needle.extend_from_slice(&boundary);
         let mut start = None;
         let mut closed = false;
-        let mut near = 0;
         for at in memmem::find_iter(body, &needle) {
             let Some((next, closing)) = delimiter(body, at, needle.len()) else {
-                near += 1;
-                if near == MOST_NEAR_BOUNDARIES {
+                self.near += 1;
+                if self.near >= MOST_NEAR_BOUNDARIES {
                     self.defect(d::TOO_MANY_PARTS);
                     break;
                 }
@@ -141,7 +146,7 @@ impl<'a> Message<'a> {
                 closed = true;
                 break;
             }
-            if self.parts.len() >= MOST_PARTS {
+            if self.seen >= MOST_PARTS {
                 self.defect(d::TOO_MANY_PARTS);
                 return;
             }
@@ -153,6 +158,7 @@ impl<'a> Message<'a> {
     }
 
     fn add(&mut self, bytes: &'a [u8], depth: usize) {
+        self.seen += 1;
         let entity = Entity::new(bytes);
         let content_type = entity.field("Content-Type").unwrap_or_default();
         let kind = Kind::of(essence(content_type));

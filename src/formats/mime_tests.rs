@@ -36,6 +36,12 @@ fn nesting_is_bounded() {
     let (parts, defects) = kinds(&many);
     assert!(parts.len() <= MOST_PARTS + 1);
     assert!(defects.contains(&d::TOO_MANY_PARTS));
+    // Multiparts count too, or empty ones would be free.
+    let empty = "--b\nContent-Type: multipart/mixed; boundary=b\n\n";
+    let many = "Content-Type: multipart/mixed; boundary=b\n\n".to_owned() + &empty.repeat(500);
+    let message = Message::new(many.as_bytes());
+    assert!(message.seen <= MOST_PARTS + DEEPEST);
+    assert!(message.defects.contains(&d::TOO_MANY_PARTS));
 }
 
 #[test]

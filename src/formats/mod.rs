@@ -14,6 +14,7 @@ mod fields;
 mod forward;
 mod houses;
 mod jmrp;
+mod json;
 mod json_headers;
 mod loop_admin;
 mod mailbox;
@@ -26,6 +27,7 @@ mod text;
 mod unsubscribe;
 mod values;
 mod webhook;
+mod webhook_services;
 mod x_arf;
 mod xarf;
 mod xarf_classes;
@@ -46,6 +48,7 @@ pub fn read(bytes: &[u8]) -> Reading<'_> {
         .or_else(|| x_arf::read(&message))
         .or_else(|| jmrp::read(&message))
         .or_else(|| spamcop::read(&message))
+        .or_else(|| webhook::in_mail(&message))
         .unwrap_or_else(|| no_report(&message));
     marked(reading)
 }

@@ -10,7 +10,7 @@
 //! | field | from best to least |
 //! |---|---|
 //! | any | what the machine-readable part states; for JMRP's `source_ip` the report's Subject |
-//! | `original_mail_from` | Return-Path, Received-SPF (`envelope-from`, `domain of`), Authentication-Results (`smtp.mailfrom`), X-Envelope-From |
+//! | `original_mail_from` | Return-Path, Received-SPF (`envelope-from`, `domain of`), Authentication-Results (`smtp.mailfrom`), the last Return-Path below the boundary where SPF passed for its domain, X-Envelope-From |
 //! | `original_rcpt_to` | X-HmXmrOriginalRecipient, Delivered-To, X-Original-To, Envelope-To, X-Apparently-To, X-Envelope-To, `for` of the newest Received that has one and is not a complaint service's |
 //! | `source_ip` | X-Originating-IP, Received-SPF (`client-ip`, `designates`), Authentication-Results (`sender IP is`, `smtp.remote-ip`, `policy.iprev`), the boundary hop |
 //! | `arrival_date` | newest Received, Date |
@@ -161,11 +161,41 @@ fn sender(clues: &Clues<'_>) -> Option<(String, &'static str)> {
         Some((sender, source))
     })
     .or_else(|| {
+        let value = plain(clues.return_path_below?);
+        let address = text::unbracketed(&value).0;
+        let confirmed = is_mailbox(address) && is_spf_domain(clues, address);
+        let source = "Return-Path at the end of the enclosed message, its domain confirmed by SPF";
+        confirmed.then(|| (address.to_owned(), source))
+    })
+    .or_else(|| {
         let value = plain(clues.envelope_from?);
         let address = mailbox::one(&value).address;
         let source = "X-Envelope-From of the enclosed message";
         is_mailbox(address).then(|| (address.to_owned(), source))
     })
+}
+
+/// Whether the receiver's own SPF verdict passed for the address' domain: Microsoft names the domain only.
+fn is_spf_domain(clues: &Clues<'_>, address: &str) -> bool {
+    let Some((_, domain)) = address.rsplit_once('@') else {
+        return false;
+    };
+    let named = |raw: &[u8], key, pass: fn(&str) -> bool| {
+        let value = plain(raw);
+        pass(&value) && parameter(&value, key).is_some_and(|d| d.eq_ignore_ascii_case(domain))
+    };
+    let passed = |value: &str| {
+        let result = value.split_ascii_whitespace().next();
+        result.is_some_and(|result| result.eq_ignore_ascii_case("pass"))
+    };
+    clues
+        .spf
+        .is_some_and(|raw| named(raw, "domain of ", passed))
+        || clues.results.last().is_some_and(|raw| {
+            named(raw, "smtp.mailfrom=", |value| {
+                parameter(value, "spf=").is_some_and(|r| r.eq_ignore_ascii_case("pass"))
+            })
+        })
 }
 
 fn recipient(clues: &Clues<'_>) -> Option<(String, String)> {

@@ -7,6 +7,9 @@ use super::{date, defects as d, mailbox, text};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::report::{Reading, Report};
 
+/// Bytes of an address in which encoded words are looked for: one line of mail (RFC 5322 section 2.1.1).
+const LONGEST_ENCODED: usize = 998;
+
 /// `Received-Date` stands for Arrival-Date where that is absent.
 pub(super) fn received_date(reading: &mut Reading<'_>) {
     let report = &mut reading.report;
@@ -41,7 +44,10 @@ fn arrival_date(value: &str, reading: &mut Reading<'_>) -> Option<bool> {
 
 /// Puts one field where it belongs.
 pub(super) fn field(name: &str, mut value: String, reading: &mut Reading<'_>) {
-    if matches!(name, "original_mail_from" | "original_rcpt_to") && value.contains("=?") {
+    if matches!(name, "original_mail_from" | "original_rcpt_to")
+        && value.len() <= LONGEST_ENCODED
+        && value.contains("=?")
+    {
         let decoded = text::decoded(value.as_bytes(), &mut |_| {});
         if decoded != value {
             reading.defect(d::ENCODED_WORD);
