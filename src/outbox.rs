@@ -179,6 +179,13 @@ impl Outbox {
         let order = &claim.order;
         let outcome = match self.too_old(order) {
             Some(why) => Outcome::Refused { why },
+            None if !slot.target().can(order.action, order.subject) => Outcome::Refused {
+                why: format!(
+                    "the target cannot {} an order's {}",
+                    order.action.as_str(),
+                    order.subject.as_str()
+                ),
+            },
             None => self.ask(&slot, order).await,
         };
         let now = self.clock.now();
@@ -188,7 +195,7 @@ impl Outbox {
                     tracing::warn!(lock_target = %order.target, why, "left alone for a while: it kept failing");
                 }
             }
-            Outcome::Locked { .. } => slot.succeeded(),
+            Outcome::Done { .. } => slot.succeeded(),
             // It may be refused without asking, so it says nothing about the target's health.
             Outcome::Refused { .. } => {}
         }
@@ -208,7 +215,8 @@ impl Outbox {
     /// Asks the target, in a task of its own so that a panic stays there, and not beyond the lease.
     async fn ask(&self, slot: &Slot, order: &LockOrder) -> Outcome {
         let (target, asked) = (slot.target(), order.clone());
-        let task = AbortOnDropHandle::new(tokio::spawn(async move { target.lock(&asked).await }));
+        let task =
+            AbortOnDropHandle::new(tokio::spawn(async move { target.carry_out(&asked).await }));
         // The last part of the lease is for writing down the outcome.
         let limit = self.settings.lease.mul_f64(0.9);
         let why = match tokio::time::timeout(limit, task).await {
@@ -222,7 +230,7 @@ impl Outbox {
 
     fn judge(&self, order: &LockOrder, outcome: Outcome, now: Timestamp) -> Settlement {
         match outcome {
-            Outcome::Locked { answer } => Settlement::Locked { answer },
+            Outcome::Done { answer } => Settlement::Done { answer },
             Outcome::Refused { why } => Settlement::Refused { why },
             Outcome::Later { why } => match self.settings.max_attempts {
                 Some(most) if order.attempts >= most => Settlement::Refused {
@@ -248,12 +256,12 @@ impl Outbox {
         let (id, incident, target) = (order.id, order.incident, order.target.as_str());
         let (identity, attempts) = (&order.identity, order.attempts);
         match settlement {
-            Settlement::Locked { answer } => {
-                self.tried(order, "locked");
+            Settlement::Done { answer } => {
+                self.tried(order, "done");
                 let waited = now.duration_since(order.ordered_at).as_secs_f64().max(0.0);
                 let seconds = &self.metrics.order_seconds;
                 seconds.with_label_values(&[target]).observe(waited);
-                tracing::info!(order = %id, %incident, lock_target = target, %identity, attempts, answer, "locked");
+                tracing::info!(order = %id, %incident, lock_target = target, %identity, attempts, answer, action = order.action.as_str(), "carried out");
             }
             Settlement::Later { why, at } => {
                 self.tried(order, "later");

@@ -169,7 +169,7 @@ fn once_each(place: &Place, senders: &Senders, filter: &StandIn) {
     let orders = place.list("orders");
     let of_orders = orders.iter().map(|row| text(&row["identity"]["value"]));
     assert_eq!(sorted(of_orders.collect()), crossed);
-    assert!(orders.iter().all(|row| row["state"] == "locked"));
+    assert!(orders.iter().all(|row| row["state"] == "done"));
     let locked = filter.locked().into_iter().map(|entry| entry.identity);
     assert_eq!(sorted(locked.collect()), crossed);
     assert_eq!(filter.effective_locks(), crossed.len());

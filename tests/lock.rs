@@ -78,7 +78,7 @@ fn refused(outcome: Outcome) -> String {
 #[track_caller]
 fn locked(outcome: Outcome) -> String {
     match outcome {
-        Outcome::Locked { answer } => answer,
+        Outcome::Done { answer } => answer,
         other => panic!("expected Locked, got {other:?}"),
     }
 }
@@ -88,7 +88,7 @@ async fn locks_and_confirms_in_every_style() {
     for style in [Style::Plain, Style::Json, Style::Empty] {
         let (filter, target) = filter().await;
         filter.set_style(style);
-        locked(target.lock(&bob()).await);
+        locked(target.carry_out(&bob()).await);
         assert_eq!(names(&filter), ["lock", "list"], "{style:?}");
         let entry = Entry {
             domain: "x.example".into(),
@@ -110,8 +110,8 @@ async fn already_locked_is_success_and_no_second_effect() {
     for style in [Style::Plain, Style::Json, Style::Empty] {
         let (filter, target) = filter().await;
         filter.set_style(style);
-        locked(target.lock(&bob()).await);
-        let answer = locked(target.lock(&bob()).await);
+        locked(target.carry_out(&bob()).await);
+        let answer = locked(target.carry_out(&bob()).await);
         assert!(answer.contains("already locked"), "{answer}");
         assert_eq!(filter.effective_locks(), 1);
     }
@@ -121,9 +121,9 @@ async fn already_locked_is_success_and_no_second_effect() {
 async fn a_lost_reply_then_a_retry_is_one_effective_lock() {
     let (filter, target) = filter().await;
     filter.push_fault(Fault::ReplyLost);
-    later(target.lock(&bob()).await);
+    later(target.carry_out(&bob()).await);
     assert_eq!(filter.effective_locks(), 1);
-    locked(target.lock(&again(bob())).await);
+    locked(target.carry_out(&again(bob())).await);
     assert_eq!(names(&filter), ["lock", "list"], "the retry only looked");
     assert_eq!(filter.effective_locks(), 1);
 }
@@ -132,8 +132,8 @@ async fn a_lost_reply_then_a_retry_is_one_effective_lock() {
 async fn a_retry_that_finds_nothing_locks() {
     let (filter, target) = filter().await;
     filter.push_fault(Fault::Error500);
-    assert!(later(target.lock(&bob()).await).contains("HTTP 500"));
-    locked(target.lock(&again(bob())).await);
+    assert!(later(target.carry_out(&bob()).await).contains("HTTP 500"));
+    locked(target.carry_out(&again(bob())).await);
     assert_eq!(names(&filter), ["lock", "list", "lock", "list"]);
     assert_eq!(filter.effective_locks(), 1);
 }
@@ -144,7 +144,7 @@ async fn success_without_effect_is_not_confirmed() {
         let (filter, target) = filter().await;
         filter.set_style(style);
         filter.push_fault(Fault::NotActed);
-        let why = later(target.lock(&bob()).await);
+        let why = later(target.carry_out(&bob()).await);
         assert!(why.contains("not confirmed"), "{why}");
     }
 }
@@ -155,12 +155,12 @@ async fn pages_and_dumps_with_status_200_are_failures() {
     for fault in [Fault::Html200, Fault::Answer(200, dump.into())] {
         let (filter, target) = filter().await;
         filter.push_fault(fault.clone());
-        later(target.lock(&bob()).await);
+        later(target.carry_out(&bob()).await);
         assert_eq!(names(&filter), ["lock"]);
         // The same in place of the listing that confirms.
         filter.push_fault(Fault::Ok);
         filter.push_fault(fault);
-        let why = later(target.lock(&bob()).await);
+        let why = later(target.carry_out(&bob()).await);
         assert!(why.contains("not confirmed"), "{why}");
     }
 }
@@ -182,7 +182,7 @@ async fn texts_that_no_retry_will_change_are_refused() {
     ] {
         let (filter, target) = filter().await;
         filter.push_fault(Fault::Answer(status, text.into()));
-        refused(target.lock(&bob()).await);
+        refused(target.carry_out(&bob()).await);
     }
 }
 
@@ -208,7 +208,7 @@ async fn other_errors_are_tried_again() {
     ] {
         let (filter, target) = filter().await;
         filter.push_fault(Fault::Answer(status, text.into()));
-        later(target.lock(&bob()).await);
+        later(target.carry_out(&bob()).await);
         assert_eq!(names(&filter), ["lock"], "{text}: nothing to confirm");
     }
 }
@@ -224,11 +224,11 @@ async fn what_is_refused_is_configurable() {
     settings.success = regex::Regex::new("^geschafft$").unwrap();
     let target = target_of(settings);
     filter.push_fault(Fault::Answer(403, "away".into()));
-    refused(target.lock(&bob()).await);
+    refused(target.carry_out(&bob()).await);
     filter.push_fault(Fault::Answer(200, "no permissions".into()));
-    refused(target.lock(&bob()).await);
+    refused(target.carry_out(&bob()).await);
     filter.push_fault(Fault::Answer(200, "geschafft".into()));
-    assert!(later(target.lock(&bob()).await).contains("not confirmed"));
+    assert!(later(target.carry_out(&bob()).await).contains("not confirmed"));
 }
 
 #[tokio::test]
@@ -237,7 +237,7 @@ async fn wrong_credentials_wait_for_a_person_and_lock_nobody() {
     let mut settings = settings(&filter.url());
     settings.password = "wrong pony".into();
     let target = target_of(settings);
-    let why = later(target.lock(&bob()).await);
+    let why = later(target.carry_out(&bob()).await);
     assert!(why.contains("HTTP 401"), "{why}");
     assert!(!why.contains("pony"));
     assert!(filter.locked().is_empty());
@@ -256,8 +256,8 @@ async fn nothing_that_widens_goes_over_the_wire() {
         ("relay@x.example", "*"),
         ("relay@x.example", "bob\r\n"),
     ] {
-        refused(target.lock(&bob_as(smtp_auth, identity)).await);
-        refused(target.lock(&again(bob_as(smtp_auth, identity))).await);
+        refused(target.carry_out(&bob_as(smtp_auth, identity)).await);
+        refused(target.carry_out(&again(bob_as(smtp_auth, identity))).await);
     }
     assert!(filter.calls().is_empty());
 }
@@ -274,7 +274,7 @@ async fn odd_characters_arrive_as_they_are() {
     ] {
         locked(
             target
-                .lock(&bob_as("re+lay&call=x@x.example", identity))
+                .carry_out(&bob_as("re+lay&call=x@x.example", identity))
                 .await,
         );
         let call = filter
@@ -297,14 +297,14 @@ async fn another_identity_in_the_listing_confirms_nothing() {
         200,
         "notbob@x.example\nbob@x.example.net".into(),
     ));
-    later(target.lock(&bob()).await);
+    later(target.carry_out(&bob()).await);
     locked(
         target
-            .lock(&bob_as("relay@x.example", "notbob@x.example"))
+            .carry_out(&bob_as("relay@x.example", "notbob@x.example"))
             .await,
     );
     filter.push_fault(Fault::NotActed);
-    later(target.lock(&bob()).await);
+    later(target.carry_out(&bob()).await);
 }
 
 #[tokio::test]
@@ -312,10 +312,10 @@ async fn an_identity_cannot_speak_for_the_filter() {
     let (filter, target) = filter().await;
     let name = "no such domain";
     filter.push_fault(Fault::Answer(200, format!("Cannot lock {name} now")));
-    later(target.lock(&bob_as("relay@x.example", name)).await);
+    later(target.carry_out(&bob_as("relay@x.example", name)).await);
     let name = "has been locked";
     filter.push_fault(Fault::Answer(200, format!("Cannot lock {name}")));
-    let why = later(target.lock(&bob_as("relay@x.example", name)).await);
+    let why = later(target.carry_out(&bob_as("relay@x.example", name)).await);
     assert!(why.contains("not recognised"), "{why}");
 }
 
@@ -326,10 +326,10 @@ async fn answers_are_bounded_and_harmless() {
     small.max_body = 1000;
     let target = target_of(small);
     filter.push_fault(Fault::Answer(200, "OK ".repeat(1000)));
-    assert!(later(target.lock(&bob()).await).contains("longer than allowed"));
+    assert!(later(target.carry_out(&bob()).await).contains("longer than allowed"));
     let nasty = format!("bad\r\n\u{1b}[2J{PASSWORD}{}", "x".repeat(600));
     filter.push_fault(Fault::Answer(200, nasty));
-    let why = later(target.lock(&bob()).await);
+    let why = later(target.carry_out(&bob()).await);
     assert!(
         !why.contains(PASSWORD) && !why.chars().any(char::is_control),
         "{why}"
@@ -343,20 +343,24 @@ async fn a_slow_filter_is_given_up_and_looked_at_again() {
     let mut hasty = settings(&filter.url());
     hasty.timeout = Duration::from_millis(50);
     filter.push_fault(Fault::Slow);
-    assert!(later(target_of(hasty).lock(&bob()).await).contains("no answer in time"));
-    locked(target_of(settings(&filter.url())).lock(&again(bob())).await);
+    assert!(later(target_of(hasty).carry_out(&bob()).await).contains("no answer in time"));
+    locked(
+        target_of(settings(&filter.url()))
+            .carry_out(&again(bob()))
+            .await,
+    );
     assert_eq!(filter.effective_locks(), 1);
 }
 
 #[tokio::test]
 async fn a_filter_that_is_down_and_comes_back() {
     let (mut filter, target) = filter().await;
-    locked(target.lock(&bob()).await);
+    locked(target.carry_out(&bob()).await);
     filter.stop();
     let al = bob_as("relay@x.example", "al@x.example");
-    assert!(later(target.lock(&al).await).contains("no connection"));
+    assert!(later(target.carry_out(&al).await).contains("no connection"));
     filter.restart().await.unwrap();
-    locked(target.lock(&again(al)).await);
+    locked(target.carry_out(&again(al)).await);
     assert_eq!(filter.effective_locks(), 2);
 }
 
@@ -367,7 +371,7 @@ async fn fixed_parameters_travel_and_cannot_replace_the_orders() {
     with_reason
         .lock_parameters
         .insert("reason".into(), "abuse & spam".into());
-    locked(target_of(with_reason).lock(&bob()).await);
+    locked(target_of(with_reason).carry_out(&bob()).await);
     assert_eq!(filter.calls()[0].get("reason"), Some("abuse & spam"));
     for (key, value) in [("domain", "y.example"), ("reason", "")] {
         let mut bad = settings(&filter.url());
@@ -411,8 +415,8 @@ async fn calls_are_counted() {
     let clock = Arc::new(SystemClock::default());
     let target = SpamExperts::new(settings(&filter.url()), metrics.clone(), clock).unwrap();
     filter.push_fault(Fault::Error500);
-    later(target.lock(&bob()).await);
-    locked(target.lock(&again(bob())).await);
+    later(target.carry_out(&bob()).await);
+    locked(target.carry_out(&again(bob())).await);
     let count = |call, outcome| {
         let labels = ["filter", call, outcome];
         metrics.lock_calls.with_label_values(&labels).get()

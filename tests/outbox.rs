@@ -4,9 +4,9 @@
 use crate::support::memory_store::{MemoryStore, order};
 use arfd::cli::demo::stand_in::{Fault, StandIn};
 use arfd::clock::{Clock, ManualClock};
-use arfd::domain::lock::{Backoff, LockOrder, OrderState, Outcome};
-use arfd::lock::LockTarget;
+use arfd::domain::lock::{Action, Backoff, LockOrder, OrderState, Outcome, Subject};
 use arfd::lock::spamexperts::{self, SpamExperts};
+use arfd::lock::{Listed, LockTarget, NoListing};
 use arfd::metrics::Metrics;
 use arfd::outbox::{Outbox, Settings, Step};
 use arfd::store::Settlement;
@@ -66,7 +66,15 @@ impl LockTarget for Script {
         self.name
     }
 
-    async fn lock(&self, order: &LockOrder) -> Outcome {
+    fn can(&self, _: Action, _: Subject) -> bool {
+        true
+    }
+
+    async fn list(&self, _: &[String]) -> Result<Vec<Listed>, NoListing> {
+        Err(NoListing::Unsupported)
+    }
+
+    async fn carry_out(&self, order: &LockOrder) -> Outcome {
         self.seen.send_modify(|seen| seen.push(order.clone()));
         let act = self.acts.lock().unwrap().pop_front();
         match act.unwrap_or(Act::Locked) {
@@ -82,7 +90,7 @@ impl LockTarget for Script {
             Act::Held => self.gate.acquire().await.unwrap().forget(),
             Act::Robbed(store) => store.steal_claims(),
         }
-        Outcome::Locked {
+        Outcome::Done {
             answer: "OK".into(),
         }
     }
@@ -192,15 +200,15 @@ async fn an_order_is_carried_out_once() {
     let target = Script::new("filter", []);
     let b = bench(orders(1), &[&target], settings());
     b.advance(3);
-    assert!(matches!(b.settled().await, Settlement::Locked { answer } if answer == "OK"));
+    assert!(matches!(b.settled().await, Settlement::Done { answer } if answer == "OK"));
     assert_eq!(b.idle().await, None);
     assert_eq!(target.tries(), 1);
     let row = b.store.get(orders(1)[0].id);
     assert_eq!(
         (row.state, row.settled_at),
-        (OrderState::Locked, Some(after(3)))
+        (OrderState::Done, Some(after(3)))
     );
-    assert_eq!(b.tries("locked"), 1);
+    assert_eq!(b.tries("done"), 1);
     let seconds = b.metrics.order_seconds.with_label_values(&["filter"]);
     assert_eq!(
         (seconds.get_sample_count(), seconds.get_sample_sum()),
@@ -221,7 +229,7 @@ async fn the_wait_doubles_and_attempts_are_told() {
         assert_eq!(b.idle().await, Some(at), "not a second early");
         b.advance(1);
     }
-    assert!(matches!(b.settled().await, Settlement::Locked { .. }));
+    assert!(matches!(b.settled().await, Settlement::Done { .. }));
     let attempts: Vec<u32> = target.seen.borrow().iter().map(|o| o.attempts).collect();
     assert_eq!(attempts, [1, 2, 3, 4]);
     assert_eq!(b.tries("later"), 3);
@@ -286,7 +294,7 @@ async fn the_breaker_spares_a_target_and_only_that_one() {
     let other = order("other", "relay@x.example", "al@x.example", start());
     b.store.add(other.clone());
     b.settled().await;
-    assert_eq!(b.store.get(other.id).state, OrderState::Locked);
+    assert_eq!(b.store.get(other.id).state, OrderState::Done);
     b.advance(30);
     b.settled().await;
     assert_eq!(down.tries(), 3, "one is let through");
@@ -297,7 +305,7 @@ async fn the_breaker_spares_a_target_and_only_that_one() {
     );
     b.advance(30);
     for _ in 0..4 {
-        assert!(matches!(b.settled().await, Settlement::Locked { .. }));
+        assert!(matches!(b.settled().await, Settlement::Done { .. }));
         assert_eq!(b.breaker(), 0);
     }
     assert_eq!(b.idle().await, None);
@@ -361,7 +369,7 @@ async fn a_panic_or_a_hang_does_not_lose_the_order() {
         };
         assert!(why.contains(word), "{why}");
         b.advance(2);
-        assert!(matches!(b.settled().await, Settlement::Locked { .. }));
+        assert!(matches!(b.settled().await, Settlement::Done { .. }));
     }
 }
 
@@ -431,7 +439,7 @@ async fn run_works_side_by_side_wakes_and_finishes_on_shutdown() {
     run.await.unwrap();
     assert_eq!(
         b.store.get(fresh.id).state,
-        OrderState::Locked,
+        OrderState::Done,
         "finished on the way out"
     );
     assert_eq!(target.tries(), 4, "and nothing new was begun");
@@ -485,5 +493,5 @@ async fn a_filter_that_fails_in_every_way_ends_with_each_identity_locked_once() 
     }
     assert_eq!(filter.effective_locks(), 12);
     assert_eq!(filter.locked().len(), 12);
-    assert_eq!(b.tries("locked"), 12);
+    assert_eq!(b.tries("done"), 12);
 }

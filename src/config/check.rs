@@ -276,11 +276,10 @@ pub(super) fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut Ha
     );
 }
 
-/// Whether a network is so large that anybody may sit in it. IPv4 may be written as IPv6.
+/// Whether a network is so large that anybody may sit in it.
 pub(super) fn too_wide(net: &IpNet) -> bool {
     match net {
         IpNet::V4(net) => net.prefix_len() < 8,
-        IpNet::V6(net) if net.addr().to_ipv4_mapped().is_some() => net.prefix_len() < 96 + 8,
         IpNet::V6(net) => net.prefix_len() < 16,
     }
 }

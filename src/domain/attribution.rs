@@ -5,12 +5,16 @@
 use super::headers::HeaderBlock;
 use super::identity::{Identity, OutgoingUser};
 use super::report::Reading;
+use super::strength::Strength;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// The longest identity that is taken: a local part of 64 and a domain of 255 octets (RFC 5321, 4.5.3.1).
 const LONGEST: usize = 320;
+
+/// Where a report itself states the outgoing user.
+const STATED: &str = "smtp.auth of the report's Authentication-Results";
 
 /// The filter's identification methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,6 +113,9 @@ pub enum Attribution {
         method: IdentificationMethod,
         /// Where in the report it stood, for people.
         provenance: String,
+        /// On whose word.
+        #[serde(default)]
+        strength: Strength,
     },
     /// Nobody was.
     Unattributed {
@@ -124,6 +131,14 @@ impl Attribution {
     pub fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Identified { identity, .. } => Some(identity),
+            Self::Unattributed { .. } => None,
+        }
+    }
+
+    /// On whose word, if somebody was named.
+    pub fn strength(&self) -> Option<Strength> {
+        match self {
+            Self::Identified { strength, .. } => Some(*strength),
             Self::Unattributed { .. } => None,
         }
     }
@@ -161,7 +176,8 @@ pub fn attribute(
             IdentificationMethod::IdentificationHeader => {
                 match by_header(&reading.headers, &methods.headers) {
                     HeaderSearch::Found(value, name) => {
-                        Some((value, format!("header {name} of the enclosed message")))
+                        let provenance = format!("header {name} of the enclosed message");
+                        Some((value, provenance, Strength::Enclosed))
                     }
                     HeaderSearch::Ambiguous => {
                         return unattributed(Reason::HeaderAmbiguous, user);
@@ -182,7 +198,11 @@ pub fn attribute(
                     None
                 }
                 Some((user, source)) => {
-                    normal(&user.to_string()).map(|value| (value, (*source).to_owned()))
+                    let strength = match *source {
+                        STATED => Strength::Vouched,
+                        _ => Strength::Enclosed,
+                    };
+                    normal(&user.to_string()).map(|value| (value, (*source).to_owned(), strength))
                 }
                 None => None,
             },
@@ -197,10 +217,10 @@ pub fn attribute(
                         Some(source) => format!("envelope sender, from {source}"),
                         None => "Original-Mail-From".to_owned(),
                     };
-                    (value, source)
+                    (value, source, Strength::Claimed)
                 }),
         };
-        if let Some((value, provenance)) = found {
+        if let Some((value, provenance, strength)) = found {
             return Attribution::Identified {
                 identity: Identity {
                     outgoing_user: user.map(|(user, _)| user),
@@ -208,6 +228,7 @@ pub fn attribute(
                 },
                 method: *method,
                 provenance: provenance + note,
+                strength,
             };
         }
     }
@@ -238,7 +259,7 @@ pub enum UserSearch {
 pub fn outgoing_user(reading: &Reading<'_>, trust_enclosed: bool) -> UserSearch {
     let stated = &reading.report.authentication_results;
     if let Some(user) = stated.iter().find_map(|value| smtp_auth(value)) {
-        return UserSearch::Found(user, "smtp.auth of the report's Authentication-Results");
+        return UserSearch::Found(user, STATED);
     }
     if !trust_enclosed {
         return UserSearch::Missing;

@@ -6,6 +6,7 @@ use super::feedback::FeedbackType;
 use super::headers::HeaderBlock;
 use super::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
 use super::report::Reading;
+use super::strength::Strength;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,12 @@ pub struct Complaint {
     /// The most that its feed's complaints may cause alone.
     #[serde(default)]
     pub may: Right,
+    /// How well it is known that it is about this identity.
+    #[serde(default)]
+    pub strength: Strength,
+    /// The class that the filter gave the enclosed message (`spam`, `phish`, `virus`), where one is stated.
+    #[serde(default)]
+    pub class: Option<String>,
     /// When we received it, by our own clock: never a time from the report.
     pub received_at: Timestamp,
 }

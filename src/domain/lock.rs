@@ -10,6 +10,64 @@ use std::time::Duration;
 /// Name of the filter as a target.
 pub const SPAMEXPERTS: &str = "spamexperts";
 
+/// What an order asks of its target.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Keep the mail back, so that it can still go out: what is softer than a lock.
+    Hold,
+    /// Refuse the mail.
+    #[default]
+    Lock,
+    /// End a hold or a lock.
+    Release,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Hold, Self::Lock, Self::Release];
+
+    /// The stable name, as in the store and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Lock => "lock",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// What an order is about.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// One identity of an outgoing user.
+    #[default]
+    Identity,
+    /// The whole outgoing user, by hand only.
+    OutgoingUser,
+    /// A sender address, whoever uses it, by hand only: the identity's value.
+    Sender,
+}
+
+impl Subject {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Identity, Self::OutgoingUser, Self::Sender];
+
+    /// The stable name, as in the store and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::OutgoingUser => "outgoing_user",
+            Self::Sender => "sender",
+        }
+    }
+}
+
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,7 +75,7 @@ pub enum OrderState {
     /// To be sent, now or later; a claimed order is pending too, under a lease.
     Pending,
     /// Confirmed by the target.
-    Locked,
+    Done,
     /// The target will not take it, or it cannot be sent; the desk must look.
     Refused,
     /// Recorded only: locks are switched off.
@@ -30,7 +88,7 @@ impl OrderState {
     /// All of them, for metrics that start at zero.
     pub const ALL: [Self; 5] = [
         Self::Pending,
-        Self::Locked,
+        Self::Done,
         Self::Refused,
         Self::Observed,
         Self::Held,
@@ -40,7 +98,7 @@ impl OrderState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
-            Self::Locked => "locked",
+            Self::Done => "done",
             Self::Refused => "refused",
             Self::Observed => "observed",
             Self::Held => "held",
@@ -48,14 +106,20 @@ impl OrderState {
     }
 }
 
-/// An order to lock one identity at one target.
+/// An order to lock or release somebody at one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockOrder {
     /// Its identifier, and the idempotency key that travels with it.
     pub id: OrderId,
     /// The incident it belongs to.
     pub incident: IncidentId,
-    /// Whom to lock.
+    /// What is asked.
+    #[serde(default)]
+    pub action: Action,
+    /// What of the identity it is about.
+    #[serde(default)]
+    pub subject: Subject,
+    /// Whom it is about.
     pub identity: Identity,
     /// The target's configured name.
     pub target: String,
@@ -77,8 +141,8 @@ impl LockOrder {
 /// What one try came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The target lists the identity as locked.
-    Locked {
+    /// The target confirmed that it is as ordered.
+    Done {
         /// What it answered, shortened, without secrets.
         answer: String,
     },

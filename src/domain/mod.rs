@@ -3,6 +3,7 @@
 //! in as a [`jiff::Timestamp`], randomness as a number.
 
 pub mod attribution;
+pub mod class;
 pub mod complaint;
 pub mod feed;
 pub mod feedback;
@@ -16,4 +17,5 @@ pub mod pattern;
 pub mod report;
 pub mod restraint;
 pub mod standing;
+pub mod strength;
 pub mod threshold;

@@ -19,6 +19,8 @@ fn complaint(n: u8, feed: &str) -> Complaint {
         complainant: ComplainantKey::of(&[&[n]]),
         weight: 1,
         may: crate::domain::feed::Right::Lock,
+        strength: crate::domain::strength::Strength::Vouched,
+        class: None,
         received_at: at(1),
     }
 }

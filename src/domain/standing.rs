@@ -127,6 +127,7 @@ mod tests {
             },
             method: IdentificationMethod::EnvelopeSender,
             provenance: String::new(),
+            strength: Default::default(),
         };
         let nobody = Attribution::Unattributed {
             reason: Reason::NothingMatched,

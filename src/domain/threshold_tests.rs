@@ -14,6 +14,8 @@ fn complaint(n: u8, feed: &str, message: u8, weight: u32, at: i64) -> Complaint 
         complainant: ComplainantKey::of(&[&[n]]),
         weight,
         may: Right::Lock,
+        strength: crate::domain::strength::Strength::Vouched,
+        class: None,
         received_at: Timestamp::from_second(at).unwrap(),
     }
 }

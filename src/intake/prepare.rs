@@ -2,6 +2,7 @@
 //! sender, judge whether it counts, compress the evidence. A function of its arguments.
 
 use crate::domain::attribution::{self, Methods};
+use crate::domain::class;
 use crate::domain::complaint::{self, Complaint};
 use crate::domain::feed::checks::Checks;
 use crate::domain::feed::health::Present;
@@ -242,6 +243,8 @@ impl Judge {
                     message: key,
                     complainant,
                     may: feed.may,
+                    strength: attribution.strength().unwrap_or_default(),
+                    class: class::class(&reading.headers),
                     received_at: trial.received_at,
                 })
             }

@@ -7,9 +7,32 @@ pub mod spamexperts;
 
 pub use answer::shorten;
 
-use crate::domain::lock::{LockOrder, Outcome};
+use crate::domain::identity::Identity;
+use crate::domain::lock::{Action, LockOrder, Outcome, Subject};
 use async_trait::async_trait;
 use std::fmt::Debug;
+
+/// What a target says is held or locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Held or locked.
+    pub action: Action,
+    /// What of the identity.
+    pub subject: Subject,
+    /// Whom. The outgoing user is there as far as the target tells.
+    pub identity: Identity,
+}
+
+/// Why a target does not say what is locked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoListing {
+    /// It has no way to.
+    #[error("the target has no listing")]
+    Unsupported,
+    /// Not now: it did not answer, or not as it should.
+    #[error("{0}")]
+    Failed(String),
+}
 
 /// A system that can lock an identity.
 #[async_trait]
@@ -17,7 +40,17 @@ pub trait LockTarget: Debug + Send + Sync {
     /// The configured name.
     fn name(&self) -> &str;
 
+    /// Whether it can carry out such orders at all. Others are refused without asking.
+    fn can(&self, action: Action, subject: Subject) -> bool;
+
     /// Carries out an order and confirms it. Called again for the same order after a failure or a crash, so
     /// it must lead to one effect, however often it is called.
-    async fn lock(&self, order: &LockOrder) -> Outcome;
+    async fn carry_out(&self, order: &LockOrder) -> Outcome;
+
+    /// What is held or locked there now, whoever did it, of these domains; of all that it knows where none is
+    /// named.
+    ///
+    /// # Errors
+    /// When it cannot say, now or at all.
+    async fn list(&self, domains: &[String]) -> Result<Vec<Listed>, NoListing>;
 }

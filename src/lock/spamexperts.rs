@@ -4,10 +4,10 @@
 
 use super::answer::{Body, shorten};
 use super::call::{Caller, Setup};
-use super::{LockTarget, listing};
+use super::{Listed as Entry, LockTarget, NoListing, listing};
 use crate::clock::Clock;
 use crate::domain::identity::{Identity, OutgoingUser};
-use crate::domain::lock::{LockOrder, Outcome};
+use crate::domain::lock::{Action, LockOrder, Outcome, Subject};
 use crate::metrics::Metrics;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -247,7 +247,15 @@ impl LockTarget for SpamExperts {
         &self.settings.name
     }
 
-    async fn lock(&self, order: &LockOrder) -> Outcome {
+    fn can(&self, action: Action, subject: Subject) -> bool {
+        action == Action::Lock && subject == Subject::Identity
+    }
+
+    async fn list(&self, _domains: &[String]) -> Result<Vec<Entry>, NoListing> {
+        Err(NoListing::Unsupported)
+    }
+
+    async fn carry_out(&self, order: &LockOrder) -> Outcome {
         let (user, identity) = match scope(&order.identity) {
             Ok(scope) => scope,
             Err(why) => return Outcome::Refused { why: why.into() },
@@ -256,7 +264,7 @@ impl LockTarget for SpamExperts {
         if order.attempts > 1 {
             match self.listed(user, identity).await {
                 Listed::Yes => {
-                    return Outcome::Locked {
+                    return Outcome::Done {
                         answer: "listed as locked by an earlier try".to_owned(),
                     };
                 }
@@ -269,7 +277,7 @@ impl LockTarget for SpamExperts {
             Err(outcome) => return outcome,
         };
         match self.listed(user, identity).await {
-            Listed::Yes => Outcome::Locked { answer },
+            Listed::Yes => Outcome::Done { answer },
             Listed::No => later(format!(
                 "not confirmed: answered {answer:?}, but is not listed"
             )),

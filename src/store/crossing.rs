@@ -14,8 +14,9 @@ use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::{Opened, Policy};
 use crate::domain::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
 use crate::domain::incident::{Explanation, IncidentState};
-use crate::domain::lock::{LockOrder, OrderState};
+use crate::domain::lock::{Action, LockOrder, OrderState, Subject};
 use crate::domain::restraint::{self, Restraint, Restraints};
+use crate::domain::strength::Strength;
 use crate::domain::threshold::{History, MOST_COMPLAINTS, Rule, longest_window_start};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqlSafeStr;
@@ -167,6 +168,11 @@ fn right(name: &str) -> Result<Right, StoreError> {
     found.ok_or_else(|| StoreError::Row(format!("right {name}")))
 }
 
+fn strength(name: &str) -> Result<Strength, StoreError> {
+    let found = Strength::ALL.into_iter().find(|s| s.as_str() == name);
+    found.ok_or_else(|| StoreError::Row(format!("strength {name}")))
+}
+
 fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreError> {
     let mut columns = Columns::<D>::of(row);
     Ok(Complaint {
@@ -179,6 +185,8 @@ fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreErro
         complainant: ComplainantKey(columns.id()?),
         weight: u32::try_from(columns.int()?).unwrap_or(u32::MAX),
         may: right(&columns.text()?)?,
+        strength: strength(&columns.text()?)?,
+        class: columns.maybe_text()?,
         received_at: columns.time()?,
     })
 }
@@ -275,6 +283,8 @@ async fn open<D: Dialect>(
             LockOrder::id_of(incident, target).0.into(),
             incident.0.into(),
             identity.0.into(),
+            Action::Lock.as_str().into(),
+            Subject::Identity.as_str().into(),
             target.into(),
             order_state.as_str().into(),
             reason.as_str().into(),

@@ -306,6 +306,8 @@ pub(super) async fn insert_complaints<D: Dialect>(
         values.push(complaint.complainant.0.into());
         values.push(i64::from(complaint.weight).into());
         values.push(complaint.may.as_str().into());
+        values.push(complaint.strength.as_str().into());
+        values.push(complaint.class.as_deref().into());
         values.push(complaint.received_at.into());
         values.push(complaint.report.0.into());
     })

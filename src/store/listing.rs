@@ -8,7 +8,7 @@ use super::sql;
 use super::{IncidentRow, OrderRow, ReportRow};
 use crate::domain::identity::{Identity, OutgoingUser};
 use crate::domain::ids::{IncidentId, OrderId, ReportId};
-use crate::domain::lock::{LockOrder, OrderState};
+use crate::domain::lock::{Action, LockOrder, OrderState, Subject};
 
 /// The longest message that is ever taken out of the store, in octets.
 const LONGEST: i64 = 1 << 30;
@@ -20,6 +20,16 @@ fn order_state(name: &str) -> Result<OrderState, StoreError> {
         .into_iter()
         .find(|state| state.as_str() == name)
         .ok_or_else(|| StoreError::Row(format!("order state {name}")))
+}
+
+fn action(name: &str) -> Result<Action, StoreError> {
+    let found = Action::ALL.into_iter().find(|a| a.as_str() == name);
+    found.ok_or_else(|| StoreError::Row(format!("action {name}")))
+}
+
+fn subject(name: &str) -> Result<Subject, StoreError> {
+    let found = Subject::ALL.into_iter().find(|s| s.as_str() == name);
+    found.ok_or_else(|| StoreError::Row(format!("subject {name}")))
 }
 
 /// Reads a row of `select_order!`.
@@ -40,6 +50,8 @@ pub(super) fn order_row<D: Dialect>(row: &Row<D>) -> Result<OrderRow, StoreError
                 outgoing_user,
                 value,
             },
+            action: action(&columns.text()?)?,
+            subject: subject(&columns.text()?)?,
             target: columns.text()?,
             reason: columns.text()?,
             ordered_at: columns.time()?,

@@ -110,8 +110,8 @@ pub struct Claim {
 /// How a try ended, as written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// The target confirmed the lock.
-    Locked {
+    /// The target confirmed that it is as ordered.
+    Done {
         /// Its answer, shortened.
         answer: String,
     },

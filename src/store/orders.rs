@@ -67,7 +67,7 @@ pub(super) async fn settle<D: Dialect>(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let (state, action, answer, again) = match settlement {
-        Settlement::Locked { answer } => (OrderState::Locked, "order.locked", answer, None),
+        Settlement::Done { answer } => (OrderState::Done, "order.done", answer, None),
         Settlement::Later { why, at } => (OrderState::Pending, "order.later", why, Some(*at)),
         Settlement::Refused { why } => (OrderState::Refused, "order.refused", why, None),
     };
@@ -87,7 +87,7 @@ pub(super) async fn settle<D: Dialect>(
         return Ok(false);
     }
     let follow = match settlement {
-        Settlement::Locked { .. } => Some(sql::INCIDENT_LOCKED),
+        Settlement::Done { .. } => Some(sql::INCIDENT_LOCKED),
         Settlement::Refused { .. } => Some(sql::INCIDENT_REFUSED),
         Settlement::Later { .. } => None,
     };

@@ -124,8 +124,8 @@ pub(super) static INSERT_EVIDENCE: Bulk = Bulk::values(
 );
 pub(super) static INSERT_COMPLAINTS: Bulk = Bulk::values(
     "insert into complaints (id, identity_id, feed, feedback_type, message, complainant, \
-     weight, may, received_at, report_id) values ",
-    10,
+     weight, may, strength, class, received_at, report_id) values ",
+    12,
     " on conflict (id) do nothing returning id",
 );
 pub(super) static INSERT_INCIDENT_EVIDENCE: Bulk = Bulk::values(
@@ -207,7 +207,7 @@ pub(super) static SELECT_STANDINGS: Bulk =
     Bulk::list("select id, standing from reports where id in (", 1, ")");
 /// The newest complaints of an identity after an instant; the newest first.
 pub(super) const SELECT_WINDOW: &str = "select id, report_id, identity_id, feed, feedback_type, message, \
-     complainant, weight, may, received_at from complaints where identity_id = $1 and received_at > $2 \
+     complainant, weight, may, strength, class, received_at from complaints where identity_id = $1 and received_at > $2 \
      order by received_at desc, id desc limit $3";
 const CLAIM_HEAD: &str = "update lock_orders set attempts = attempts + 1, lease_token = $1, \
      lease_until = $2 where id = (select id from lock_orders where state = 'pending' and \
@@ -273,9 +273,9 @@ pub(super) const APPROVE_INCIDENT: &str =
     "update incidents set state = 'open' where id = $1 and state = 'held'";
 pub(super) const APPROVE_ORDERS: &str = "update lock_orders set state = 'pending', ordered_at = $2, \
      not_before = $2, settled_at = null where incident_id = $1 and state = 'held'";
-pub(super) const INSERT_ORDER: &str = "insert into lock_orders (id, incident_id, identity_id, target, \
-     state, reason, attempts, not_before, ordered_at, settled_at) \
-     values ($1, $2, $3, $4, $5, $6, 0, $7, $7, $8)";
+pub(super) const INSERT_ORDER: &str = "insert into lock_orders (id, incident_id, identity_id, action, \
+     subject, target, state, reason, attempts, not_before, ordered_at, settled_at) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $9, $10)";
 pub(super) const INSERT_AUDIT: &str = "insert into audit (at, actor, action, incident_id, order_id, \
      detail) values ($1, $2, $3, $4, $5, $6)";
 pub(super) const SET_OPEN_INCIDENT: &str = "update identities set open_incident = $2 where id = $1";
@@ -288,14 +288,14 @@ pub(super) const SETTLE: &str = "update lock_orders set state = $3, last_answer 
      where id = $1 and lease_token = $2 and state = 'pending'";
 pub(super) const INCIDENT_LOCKED: &str = "update incidents set state = 'locked' where id = $1 and \
      state = 'open' and not exists (select 1 from lock_orders where incident_id = $1 and \
-     state <> 'locked')";
+     state <> 'done')";
 pub(super) const INCIDENT_REFUSED: &str =
     "update incidents set state = 'refused' where id = $1 and state in ('open', 'locked')";
 
 macro_rules! select_order {
     ($rest:literal) => {
         concat!(
-            "select o.id, o.incident_id, i.value, i.domain, i.username, o.target, o.reason, \
+            "select o.id, o.incident_id, i.value, i.domain, i.username, o.action, o.subject, o.target, o.reason, \
              o.ordered_at, o.attempts, o.state, o.not_before, o.last_answer, o.settled_at \
              from lock_orders o join identities i on i.id = o.identity_id ",
             $rest

@@ -143,6 +143,8 @@ mod tests {
             complainant: ComplainantKey::of(&[]),
             weight: 1,
             may: crate::domain::feed::Right::Lock,
+            strength: crate::domain::strength::Strength::Vouched,
+            class: None,
             received_at: at(*second),
         }
     }

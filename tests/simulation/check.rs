@@ -77,7 +77,7 @@ impl World {
             let of = |o: &&super::world::Order| o.who == who;
             let locked = self.orders.values().find(of).map(|o| o.state);
             let want = locked.map(|state| match state {
-                OrderState::Locked => "locked",
+                OrderState::Done => "locked",
                 _ => "open",
             });
             assert_eq!(states.first().copied(), want);
@@ -106,7 +106,7 @@ impl World {
     pub async fn check_end(&self) {
         let done = match self.observe {
             true => OrderState::Observed,
-            false => OrderState::Locked,
+            false => OrderState::Done,
         };
         assert!(self.orders.values().all(|o| o.state == done));
         let locked: BTreeSet<Entry> = self.stand_in.locked().into_iter().collect();

@@ -74,7 +74,7 @@ impl World {
         };
         self.claimed(&order, None);
         self.failures[node] = match settlement {
-            Settlement::Locked { .. } => 0,
+            Settlement::Done { .. } => 0,
             _ => self.failures[node] + 1,
         };
         self.settled(order.id, &settlement);
@@ -94,7 +94,7 @@ impl World {
         let known = self.orders.get_mut(&id).expect("an unknown order");
         known.lease = None;
         match settlement {
-            Settlement::Locked { .. } => known.state = OrderState::Locked,
+            Settlement::Done { .. } => known.state = OrderState::Done,
             Settlement::Later { at, .. } => {
                 assert!(*at > now);
                 known.not_before = *at;
@@ -103,7 +103,7 @@ impl World {
             Settlement::Refused { why } => panic!("no fault is final: {why}"),
         }
         let who = known.who;
-        if matches!(settlement, Settlement::Locked { .. }) {
+        if matches!(settlement, Settlement::Done { .. }) {
             assert!(self.is_locked(who), "called locked, but it is not");
         }
     }
@@ -127,7 +127,7 @@ impl World {
             self.seen.dead += 1;
             self.claimed(&claim.order, Some(claim.token));
             if call {
-                self.target.lock(&claim.order).await;
+                self.target.carry_out(&claim.order).await;
             }
             self.dead.push(claim);
         }
@@ -142,7 +142,7 @@ impl World {
         let now = self.clock.now();
         let order = &self.orders[&id];
         let settlement = match self.is_locked(order.who) {
-            true => Settlement::Locked {
+            true => Settlement::Done {
                 answer: "OK".into(),
             },
             false => Settlement::Later {

@@ -41,7 +41,7 @@ async fn states(place: &super::Place) -> Vec<String> {
 
 async fn a_settled_incident_expires(place: super::Place) {
     for (round, settlement) in [
-        Settlement::Locked {
+        Settlement::Done {
             answer: "ok".into(),
         },
         Settlement::Refused { why: "no".into() },
@@ -70,7 +70,7 @@ async fn a_settled_incident_expires(place: super::Place) {
         assert_eq!(states(&place).await[0], "open");
         settle(
             &place,
-            Settlement::Locked {
+            Settlement::Done {
                 answer: "ok".into(),
             },
             start + WEEK + 3,
@@ -151,7 +151,7 @@ async fn a_try_under_way_cannot_settle_what_was_closed(place: super::Place) {
             .await
             .unwrap()
     );
-    let locked = Settlement::Locked {
+    let locked = Settlement::Done {
         answer: "ok".into(),
     };
     assert!(!store.settle(&claim, &locked, at(1_003)).await.unwrap());

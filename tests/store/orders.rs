@@ -42,7 +42,7 @@ async fn claim(store: &Arc<dyn Store>, name: &str, second: i64) -> Option<Claim>
 }
 
 fn locked() -> Settlement {
-    Settlement::Locked {
+    Settlement::Done {
         answer: "locked".into(),
     }
 }

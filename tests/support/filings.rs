@@ -80,12 +80,15 @@ pub fn filing(name: &str, number: u32, second: i64) -> Filing {
         complainant: ComplainantKey::of(&parts),
         weight: 1,
         may: Right::Lock,
+        strength: arfd::domain::strength::Strength::Vouched,
+        class: None,
         received_at: filing.received_at,
     });
     filing.attribution = Attribution::Identified {
         identity,
         method: IdentificationMethod::EnvelopeSender,
         provenance: "Original-Mail-From".into(),
+        strength: Default::default(),
     };
     filing
 }

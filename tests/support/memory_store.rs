@@ -4,7 +4,7 @@
 use arfd::domain::filing::{Filed, Filing, Policy};
 use arfd::domain::identity::{Identity, OutgoingUser};
 use arfd::domain::ids::{IncidentId, OrderId, ReportId};
-use arfd::domain::lock::{LockOrder, OrderState};
+use arfd::domain::lock::{Action, LockOrder, OrderState, Subject};
 use arfd::domain::restraint::LockSwitch;
 use arfd::store::{
     Claim, FeedRow, FeedSums, IncidentRow, Known, OrderRow, ReportRow, Settlement, Store,
@@ -43,6 +43,8 @@ pub fn order(target: &str, smtp_auth: &str, identity: &str, at: Timestamp) -> Lo
             outgoing_user: OutgoingUser::parse(smtp_auth),
             value: identity.to_owned(),
         },
+        action: Action::Lock,
+        subject: Subject::Identity,
         target: target.to_owned(),
         reason: "50 bad messages in 2 hours".to_owned(),
         ordered_at: at,
@@ -205,7 +207,7 @@ impl Store for MemoryStore {
         };
         r.lease = None;
         let (state, text) = match settlement {
-            Settlement::Locked { answer } => (OrderState::Locked, answer),
+            Settlement::Done { answer } => (OrderState::Done, answer),
             Settlement::Refused { why } => (OrderState::Refused, why),
             Settlement::Later { why, at } => {
                 r.row.not_before = *at;

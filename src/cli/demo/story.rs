@@ -146,7 +146,7 @@ impl<'d> Story<'d> {
         let found = tokio::time::timeout(PATIENCE, async {
             loop {
                 let orders = self.daemon.store.orders(ALL).await?;
-                if let Some(order) = orders.into_iter().find(|o| o.state == OrderState::Locked) {
+                if let Some(order) = orders.into_iter().find(|o| o.state == OrderState::Done) {
                     return Ok::<_, anyhow::Error>(order);
                 }
                 tokio::time::sleep(LOOK).await;
