@@ -111,6 +111,9 @@ pub(super) fn field(name: &str, mut value: String, reading: &mut Reading<'_>) {
         "source_ip" => match source_ip(&value) {
             Some((ip, exact)) => {
                 let kept = once(&mut report.source_ip, ip);
+                if ip.is_ipv4() && value.contains("::") {
+                    reading.defect(d::SOURCE_IP_MAPPED);
+                }
                 if !exact {
                     reading.defect(d::SOURCE_IP_COMMENT);
                 }
