@@ -25,6 +25,17 @@ fn caps() {
     assert_eq!(reading.report.extensions["x_a"].len(), MOST_FIELDS);
     assert_eq!(reading.report.original_rcpt_to.len(), MOST_RECIPIENTS);
     assert_eq!(reading.defects.len(), 2);
+    let long = "é".repeat(400);
+    let reading = of(&format!(
+        "Original-Rcpt-To: <{long}>\nOriginal-Mail-From: <{long}>\n"
+    ));
+    let (sender, recipients) = (
+        reading.report.original_mail_from,
+        reading.report.original_rcpt_to,
+    );
+    assert_eq!(sender.map(|s| s.len()), Some(values::LONGEST_ADDRESS));
+    assert_eq!(recipients[0].len(), values::LONGEST_ADDRESS);
+    assert_eq!(reading.defects[0].0, d::VALUE_CUT);
 }
 
 #[test]
