@@ -35,6 +35,9 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
             if !typed {
                 reading.defect(d::FEEDBACK_PART_TYPE);
             }
+            if part.depth > 1 {
+                reading.defect(d::NESTED_PARTS);
+            }
             feedback_fields(part, &mut reading);
             required(&mut reading);
         }
@@ -46,7 +49,7 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     match &enclosed {
         Some(part) => {
             order(message, feedback.as_ref(), part, &mut reading);
-            if !part.kind.is_message() {
+            if !is_standard(part) {
                 reading.defect(d::ORIGINAL_PART_TYPE);
             }
             original::read(part, &mut reading);
@@ -55,6 +58,20 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     }
     recover::all(&mut reading);
     Some(reading)
+}
+
+/// Whether the enclosed message comes under a type that RFC 5965 section 2 d or RFC 6533 section 5 has for it.
+fn is_standard(part: &Part<'_>) -> bool {
+    const TYPES: [&str; 4] = [
+        "message/rfc822",
+        "text/rfc822-headers",
+        "message/global",
+        "message/global-headers",
+    ];
+    let stated = essence(part.entity.field("Content-Type").unwrap_or_default());
+    TYPES
+        .iter()
+        .any(|known| stated.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// The order of the parts (RFC 5965 section 2), and parts beyond the three.
@@ -211,6 +228,12 @@ fn feedback_fields(part: &Part<'_>, reading: &mut Reading<'_>) {
         }
         _ => body,
     };
+    if body
+        .last()
+        .is_some_and(|last| !matches!(last, b'\r' | b'\n'))
+    {
+        reading.defect(d::NO_FINAL_NEWLINE);
+    }
     fields::read(&body, reading);
 }
 

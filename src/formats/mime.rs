@@ -24,8 +24,15 @@ const MOST_MBOX_LINES: usize = 100;
 pub(super) struct Part<'a> {
     pub kind: Kind,
     pub entity: Entity<'a>,
-    /// Whether it is the whole message: its headers are the report's own.
-    pub whole: bool,
+    /// Multiparts around it; none where it is the whole message, whose headers are the report's own.
+    pub depth: usize,
+}
+
+impl Part<'_> {
+    /// Whether it is the whole message.
+    pub fn is_whole(&self) -> bool {
+        self.depth == 0
+    }
 }
 
 /// A message taken apart.
@@ -80,7 +87,7 @@ impl<'a> Message<'a> {
             message.parts.push(Part {
                 kind: message.kind,
                 entity: top,
-                whole: true,
+                depth: 0,
             });
         }
         message
@@ -166,7 +173,7 @@ impl<'a> Message<'a> {
             self.parts.push(Part {
                 kind,
                 entity,
-                whole: false,
+                depth,
             });
         } else if depth < DEEPEST {
             self.split(entity.body, content_type, depth + 1);
@@ -236,9 +243,9 @@ fn likely_boundary(body: &[u8]) -> Option<&[u8]> {
 
 /// The line end before a boundary belongs to the boundary (RFC 2046 section 5.1.1).
 fn without_line_end(bytes: &[u8]) -> &[u8] {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+    let ends = [&b"\r\r\n"[..], b"\r\n", b"\n", b"\r"];
+    let mut ends = ends.iter().filter_map(|end| bytes.strip_suffix(*end));
+    ends.next().unwrap_or(bytes)
 }
 
 #[cfg(test)]

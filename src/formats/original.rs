@@ -12,7 +12,7 @@ use std::borrow::Cow;
 pub(super) fn read<'a>(part: &Part<'a>, reading: &mut Reading<'a>) {
     let only_headers = part.kind == Kind::Headers;
     let own = ["Received", "From", "Message-ID"];
-    if !part.whole && own.iter().any(|name| part.entity.field(name).is_some()) {
+    if !part.is_whole() && own.iter().any(|name| part.entity.field(name).is_some()) {
         // No empty line between the part's headers and the message's: they are one block.
         reading.defect(d::NO_BLANK_LINE);
         take(part.entity.head, only_headers, reading);

@@ -102,6 +102,7 @@ pub(super) fn flat(event: &Map<String, Value>, reading: &mut Reading<'_>) {
             }
         }
     }
+    reading.report.original_rcpt_to.truncate(MOST);
     if original.message_id.is_some() || original.from.is_some() || original.subject.is_some() {
         reading.original = Some(original);
     }

@@ -50,10 +50,7 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
             xarf_classes::check(&document, &mut reading);
             document_fields(&document, &mut reading)
         }
-        Err(json::Flaw::TooLarge) => {
-            reading.defect(d::JSON_TOO_LARGE);
-            return by_mark.then_some(reading);
-        }
+        Err(json::Flaw::TooLarge) if by_mark => reading.defect(d::JSON_TOO_LARGE),
         _ if by_mark => reading.defect(d::BAD_JSON),
         _ => return None,
     }
