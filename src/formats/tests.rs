@@ -4,6 +4,7 @@
 use super::*;
 use crate::domain::report::Format;
 
+#[path = "kinds_tests.rs"]
 mod kinds;
 
 /// A message of parts, each with its type.
@@ -170,8 +171,18 @@ fn spamcop_is_believed_above_the_spam_only() {
         (format, kind.as_deref(), source),
         (Format::SpamCop, Some("other"), None)
     );
-    let (format, ..) = facts(&text.replace("[SpamCop (", "SpamCop ("));
-    assert_eq!(format, Format::None);
+    let tagged = facts(&text.replace("Subject: ", "Subject: [EXTERNAL] "));
+    assert_eq!(tagged.0, Format::SpamCop);
+    for none in [
+        text.replace("[SpamCop (", "SpamCop ("),
+        text.replace("Subject: ", "Subject: Re: "),
+        text.replace(
+            "Subject: ",
+            "Auto-Submitted: auto-replied\nSubject: Automatic reply: ",
+        ),
+    ] {
+        assert_eq!(facts(&none).0, Format::None, "{none}");
+    }
 }
 
 #[test]
