@@ -2,7 +2,7 @@
 
 use super::check_feeds;
 use super::settings::{Settings, Target};
-use super::{place, restraint, rules, secure};
+use super::{identification, place, restraint, rules, secure};
 use ipnet::IpNet;
 use regex::Regex;
 use std::collections::HashSet;
@@ -73,7 +73,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     http(settings, &mut problems);
     secure::check(settings, &mut problems);
     store(settings, &mut problems);
-    identification(settings, &mut problems);
+    identification::check(settings, &mut problems);
     check_feeds::proving(settings, &mut problems);
     check_feeds::feeds(settings, &mut problems);
     rules::check(settings, &mut problems);
@@ -224,39 +224,6 @@ fn store(settings: &Settings, problems: &mut Problems) {
         "store.url",
         "must begin with sqlite:// or postgres://",
     );
-}
-
-fn identification(settings: &Settings, problems: &mut Problems) {
-    let methods = &settings.identification.methods;
-    problems.demand(
-        !methods.is_empty(),
-        "identification.methods",
-        "must name at least one method",
-    );
-    let distinct: HashSet<_> = methods.iter().collect();
-    problems.demand(
-        distinct.len() == methods.len(),
-        "identification.methods",
-        "names a method twice",
-    );
-    for (i, header) in settings.identification.headers.iter().enumerate() {
-        let key = format!("identification.headers[{i}]");
-        problems.demand(
-            !header.name.is_empty()
-                && header
-                    .name
-                    .chars()
-                    .all(|c| c.is_ascii_graphic() && c != ':'),
-            format!("{key}.name"),
-            format!("'{}' is not a header's name", header.name),
-        );
-        if let Some(Err(e)) = header.capture.as_deref().map(Regex::new) {
-            problems.add(
-                format!("{key}.capture"),
-                format!("is not a regular expression: {e}"),
-            );
-        }
-    }
 }
 
 /// Names become labels and are typed by people.

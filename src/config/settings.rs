@@ -3,11 +3,11 @@
 //! and a test holds it equal to these defaults.
 
 use super::feeds::{Feed, Proving};
+use super::identification::{Identification, OwnSettings};
 use super::restraint::Restraint;
 use super::rules::Rule;
 use super::smtp::Smtp;
 use super::values::{Secret, SecretUrl, Size, Span};
-use crate::domain::attribution::IdentificationMethod;
 use crate::lock::spamexperts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +28,8 @@ pub struct Settings {
     pub store: Store,
     /// How identities are found.
     pub identification: Identification,
+    /// What is ours.
+    pub own: OwnSettings,
     /// Where locks go.
     pub lock: Lock,
     /// What keeps a crossed rule from locking at once.
@@ -59,6 +61,7 @@ impl Default for Settings {
             http: Http::default(),
             store: Store::default(),
             identification: Identification::default(),
+            own: OwnSettings::default(),
             lock: Lock::default(),
             restraint: Restraint::default(),
             outbox: Outbox::default(),
@@ -152,53 +155,6 @@ impl Default for Store {
             timeout: Span::secs(30),
         }
     }
-}
-
-/// How identities are found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Identification {
-    /// The filter's methods in its configured order.
-    pub methods: Vec<IdentificationMethod>,
-    /// What to do when no identification header is found although some are configured.
-    pub header_missing: HeaderMissing,
-    /// The headers that your MTA adds.
-    pub headers: Vec<Header>,
-}
-
-impl Default for Identification {
-    fn default() -> Self {
-        Self {
-            methods: vec![
-                IdentificationMethod::IdentificationHeader,
-                IdentificationMethod::AuthenticatingUser,
-                IdentificationMethod::EnvelopeSender,
-            ],
-            header_missing: HeaderMissing::NextMethod,
-            headers: Vec::new(),
-        }
-    }
-}
-
-/// See [`crate::domain::attribution::HeaderMissing`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeaderMissing {
-    /// Try the next method.
-    NextMethod,
-    /// Leave the report unattributed.
-    Stop,
-}
-
-/// One identification header.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Header {
-    /// Its name.
-    pub name: String,
-    /// A regular expression; its first group is the identity, or the whole match when it has no group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capture: Option<String>,
 }
 
 /// Where locks go.
