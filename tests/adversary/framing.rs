@@ -334,3 +334,30 @@ async fn one_message_id_for_two() {
     }
     w.only(SPAMMER).await;
 }
+
+/// The envelope sender is the sender's claim. Without an identification header (a server that adds none) it is all that
+/// names somebody, so it must not lock: the spammer takes a colleague's, or another customer's.
+#[tokio::test]
+async fn an_envelope_sender_of_somebody_else() {
+    let w = World::new().await;
+    let colleague = "ann@customer1.example";
+    for n in 0..60 {
+        // A server that authenticates by address, with many mailboxes behind it.
+        let mut letter = Letter::new(n, SPAMMER, "192.0.2.7@customer1.example");
+        letter.headers.clear();
+        letter.from = [colleague, VICTIM][n % 2].to_owned();
+        let filed = w.by_filter(&letter).await;
+        let row = w.row(&filed).await;
+        assert_eq!(row.attribution["identity"]["value"], letter.from);
+        assert_eq!(row.attribution["strength"], "claimed");
+        for (more, by) in [("j", true), ("y", false)] {
+            letter.message_id += more;
+            letter.n += 100;
+            match by {
+                true => w.by_jmrp(&letter).await,
+                false => w.by_yahoo(&letter).await,
+            };
+        }
+    }
+    w.nobody("claimed").await;
+}
