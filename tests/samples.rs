@@ -74,6 +74,7 @@ fn the_sample_has_every_key() {
                 "identification.headers",
                 "smtp.listeners",
                 "smtp.users",
+                "targets",
             ]
             .contains(&key.as_str())
         })

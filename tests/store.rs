@@ -8,6 +8,7 @@ mod filing;
 mod orders;
 mod proving;
 mod restraint;
+mod routing;
 mod speed;
 mod statements;
 

@@ -1,6 +1,6 @@
 //! From settings to the domain's own types: feeds, methods, rules.
 
-use super::settings::{HeaderMissing, Settings, Target};
+use super::settings::{HeaderMissing, Settings};
 use crate::domain::attribution::{self, HeaderRule, Methods};
 use crate::domain::feed::Feed;
 use crate::domain::feedback::FeedbackType;
@@ -84,10 +84,7 @@ impl Settings {
                 .map(|feed| (feed.name, feed.caps))
                 .collect(),
             reopen_after_seconds: self.lock.reopen_after.0.as_secs(),
-            targets: match self.lock.target {
-                Target::Observe => Vec::new(),
-                Target::SpamExperts => vec![crate::domain::lock::SPAMEXPERTS.to_owned()],
-            },
+            targets: self.to_routing(),
         }
     }
 }

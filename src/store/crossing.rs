@@ -12,6 +12,7 @@ use crate::domain::complaint::Complaint;
 use crate::domain::feed::Right;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::{Opened, Policy};
+use crate::domain::identity::Identity;
 use crate::domain::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
 use crate::domain::incident::{Explanation, IncidentState};
 use crate::domain::lock::{Action, LockOrder, OrderState, Subject};
@@ -26,6 +27,8 @@ use uuid::Uuid;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// The target of an order that is only recorded.
 const NO_TARGET: &str = "none";
+/// What is said of an identity whose lock no target takes.
+const UNROUTED: &str = "; no target takes its lock";
 
 /// What a batch's complaints opened, by the report that did it, and the windows as they are once the
 /// transaction is committed.
@@ -76,7 +79,7 @@ pub(super) async fn assess<D: Dialect>(
             // The window stays as it is, for the rules that are not on trial.
             if !recorded::<D>(tx, complaint.identity, &judged.crossing.rule, now).await? {
                 let why = Explanation::by_rule(judged, complaint.report, now);
-                let news = open::<D>(tx, complaint.identity, why, policy).await?;
+                let news = open::<D>(tx, row.identity, why, policy).await?;
                 opened.insert(complaint.report, news);
             }
             continue;
@@ -85,8 +88,8 @@ pub(super) async fn assess<D: Dialect>(
             judged.restraint = hold_back::<D>(tx, restraints, now).await?;
         }
         let why = Explanation::by_rule(judged, complaint.report, now);
-        let state = state(&why, policy);
-        let news = open::<D>(tx, complaint.identity, why, policy).await?;
+        let state = state(&why, policy, &routed(policy, row.identity));
+        let news = open::<D>(tx, row.identity, why, policy).await?;
         if state == IncidentState::Observed {
             window.spend(until);
         } else {
@@ -223,13 +226,19 @@ async fn hold_back<D: Dialect>(
     Ok(restraint::hold_back(&switch, locks, budget))
 }
 
+/// The targets that take the lock of an identity.
+fn routed<'p>(policy: &'p Policy, identity: &Identity) -> Vec<&'p str> {
+    (policy.targets).targets(Action::Lock, Subject::Identity, identity)
+}
+
 /// The state that an incident begins in.
-fn state(why: &Explanation, policy: &Policy) -> IncidentState {
+fn state(why: &Explanation, policy: &Policy, targets: &[&str]) -> IncidentState {
     match &why.restraint {
         _ if policy.targets.is_empty() => IncidentState::Observed,
+        Some(restraint) if !restraint.holds() => IncidentState::Observed,
+        _ if targets.is_empty() => IncidentState::Refused,
         None => IncidentState::Open,
-        Some(restraint) if restraint.holds() => IncidentState::Held,
-        Some(_) => IncidentState::Observed,
+        Some(_) => IncidentState::Held,
     }
 }
 
@@ -237,14 +246,17 @@ fn state(why: &Explanation, policy: &Policy) -> IncidentState {
 /// start, and the identity's window starts anew, but for what is on trial.
 async fn open<D: Dialect>(
     tx: &mut Tx<D>,
-    identity: IdentityId,
+    whose: &Identity,
     why: Explanation,
     policy: &Policy,
 ) -> Result<Opened, StoreError> {
+    let identity = whose.id();
     let incident = why.incident_id(identity);
     let at = why.decided_at;
-    let state = state(&why, policy);
+    let mut targets = routed(policy, whose);
+    let state = state(&why, policy, &targets);
     let (order_state, action) = match state {
+        IncidentState::Refused => (OrderState::Refused, "incident.refused"),
         IncidentState::Open => (OrderState::Pending, "incident.opened"),
         IncidentState::Held => (OrderState::Held, "incident.held"),
         _ => (OrderState::Observed, "incident.observed"),
@@ -272,12 +284,15 @@ async fn open<D: Dialect>(
         },
     )
     .await?;
-    let reason = why.sentence();
-    let mut targets: Vec<&str> = policy.targets.iter().map(String::as_str).collect();
+    let mut reason = why.sentence();
     if targets.is_empty() {
         targets.push(NO_TARGET);
+        if !policy.targets.is_empty() {
+            reason.push_str(UNROUTED);
+        }
     }
-    let settled = (order_state == OrderState::Observed).then_some(at);
+    let unsent = matches!(order_state, OrderState::Observed | OrderState::Refused);
+    let settled = unsent.then_some(at);
     for target in targets {
         let order = vec![
             LockOrder::id_of(incident, target).0.into(),
