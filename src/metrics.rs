@@ -4,8 +4,8 @@
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Counter, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Buckets in seconds from half a millisecond to half a minute.
@@ -51,6 +51,7 @@ macro_rules! metrics {
         }
     };
     (@make IntCounter, $name:literal, $help:literal) => { IntCounter::new($name, $help)? };
+    (@make Counter, $name:literal, $help:literal) => { Counter::new($name, $help)? };
     (@make IntGauge, $name:literal, $help:literal) => { IntGauge::new($name, $help)? };
     (@make IntCounterVec, $name:literal, $help:literal, labels $labels:expr) => {
         IntCounterVec::new(Opts::new($name, $help), &$labels)?
@@ -73,6 +74,7 @@ metrics! {
     smtp_connections: IntCounterVec("arfd_smtp_connections_total", "Connections accepted since start, by listener and outcome: 'session', or why there was none.", labels ["listener", "outcome"]);
     smtp_accept_failures: IntCounterVec("arfd_smtp_accept_failures_total", "Failed accepts, by listener: it waits and goes on. Mostly for want of descriptors.", labels ["listener"]);
     smtp_refusals: IntCounterVec("arfd_smtp_refusals_total", "Commands, messages and sessions refused at SMTP, by reason.", labels ["reason"]);
+    smtp_tarpit: Counter("arfd_smtp_tarpit_seconds_total", "Seconds that replies to errors were held back at SMTP.");
     smtp_messages: IntCounterVec("arfd_smtp_messages_total", "Messages received in full, by the reply they got: accepted, deferred or rejected.", labels ["reply"]);
     smtp_bytes: IntCounter("arfd_smtp_bytes_total", "Octets of message text received.");
     tls_sessions: IntCounterVec("arfd_tls_sessions_total", "TLS handshakes done, by version and cipher suite.", labels ["version", "cipher"]);
@@ -85,10 +87,12 @@ metrics! {
     defects: IntCounterVec("arfd_report_defects_total", "Departures from the standard seen in reports, by code.", labels ["defect"]);
     attributions: IntCounterVec("arfd_attributions_total", "Outcomes of attribution: the method that named an identity, or the reason why none was named.", labels ["outcome", "detail"]);
     complaints: IntCounterVec("arfd_complaints_total", "Reports by whether they counted, and if not, why.", labels ["standing"]);
-    crossings: IntCounterVec("arfd_crossings_total", "Rules crossed: each opened an incident.", labels ["rule"]);
+    crossings: IntCounterVec("arfd_crossings_total", "Rules crossed: each opened an incident, or raised an open one.", labels ["rule"]);
     restrained: IntCounterVec("arfd_restrained_total", "Crossings that did not lock at once, by what restrained them.", labels ["restraint"]);
     locks_paused: IntGauge("arfd_locks_paused", "1 while locks are paused by hand; read at each scrape.");
     orders: IntGaugeVec("arfd_orders", "Lock orders in the store, by state; read at each scrape.", labels ["state"]);
+    incidents: IntGaugeVec("arfd_incidents", "Open incidents in the store, by state; read at each scrape.", labels ["state"]);
+    timeouts: IntCounter("arfd_lock_timeouts_total", "Holds and locks that this process ended because their time was up.");
     order_tries: IntCounterVec("arfd_order_tries_total", "Tries to carry out a lock order, by target and outcome.", labels ["target", "outcome"]);
     order_seconds: HistogramVec("arfd_order_seconds", "Seconds from a lock order to the target's confirmed lock.", labels ["target"], buckets ORDER_SECONDS);
     lock_calls: IntCounterVec("arfd_lock_calls_total", "Calls to lock APIs, by target, call and outcome.", labels ["target", "call", "outcome"]);

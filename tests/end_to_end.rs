@@ -44,7 +44,7 @@ async fn whole_job(place: Place) {
     let place = place.locking_at(filter.url());
     let daemon = place.start();
     let ids = cross(daemon.smtp, 0, 1);
-    daemon.shows("arfd_orders{state=\"locked\"}", 1.0);
+    daemon.shows("arfd_orders{state=\"done\"}", 1.0);
 
     let calls = filter.calls();
     let names: Vec<&str> = calls.iter().map(|call| call.name()).collect();
@@ -141,7 +141,7 @@ async fn a_filter_that_fails_for_a_while_locks_in_the_end_and_once() {
         filter.push_fault(fault);
     }
     cross(daemon.smtp, 0, 1);
-    daemon.shows("arfd_orders{state=\"locked\"}", 1.0);
+    daemon.shows("arfd_orders{state=\"done\"}", 1.0);
     assert_eq!(filter.effective_locks(), 1);
     assert!(place.list("orders")[0]["attempts"].as_u64().unwrap() > 1);
 }
@@ -188,7 +188,7 @@ async fn what_proves_nothing_or_never_counts_locks_nobody() {
     for n in 0..THRESHOLD {
         smtp.send(FILTER, &report(n, 1)).unwrap();
     }
-    daemon.shows("arfd_orders{state=\"locked\"}", 1.0);
+    daemon.shows("arfd_orders{state=\"done\"}", 1.0);
     assert_eq!(smtp.say("MAIL FROM:<>").unwrap().get(..3), Some("250"));
     assert!(
         smtp.say("RCPT TO:<else@elsewhere.example>")
@@ -243,7 +243,7 @@ async fn two_nodes_on_one_postgresql_lock_once() {
     assert!(
         of("orders", "/state")
             .iter()
-            .all(|state| state == "\"locked\"")
+            .all(|state| state == "\"done\"")
     );
     assert_eq!(filter.effective_locks(), IDENTITIES);
     let crossings = nodes

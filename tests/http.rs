@@ -33,7 +33,7 @@ async fn figures_follow_reports_and_locks() {
             (&format!("arfd_build_info{{version=\"{version}\"}}"), 1.0),
             ("arfd_complaints_total{standing=\"counted\"}", 0.0),
             ("arfd_crossings_total{rule=\"test\"}", 0.0),
-            ("arfd_orders{state=\"locked\"}", 0.0),
+            ("arfd_orders{state=\"done\"}", 0.0),
         ],
     );
 
@@ -51,7 +51,7 @@ async fn figures_follow_reports_and_locks() {
     assert!(smtp.say("MAIL FROM:<>").unwrap().starts_with("250"));
     let refused = smtp.say("RCPT TO:<else@elsewhere.example>").unwrap();
     assert!(refused.starts_with("550"), "{refused}");
-    daemon.shows("arfd_orders{state=\"locked\"}", 1.0);
+    daemon.shows("arfd_orders{state=\"done\"}", 1.0);
     // Written down just after the order itself.
     daemon.shows("arfd_order_seconds_count{target=\"spamexperts\"}", 1.0);
 

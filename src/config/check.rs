@@ -2,11 +2,9 @@
 
 use super::check_feeds;
 use super::settings::Settings;
-use super::{place, restraint, secure, targets};
-use crate::domain::feedback::FeedbackType;
-use crate::domain::threshold::MOST_COMPLAINTS;
+use super::{identification, place, restraint, rules, secure, targets};
+use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
-use regex::Regex;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -75,10 +73,11 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     http(settings, &mut problems);
     secure::check(settings, &mut problems);
     store(settings, &mut problems);
-    identification(settings, &mut problems);
+    identification::check(settings, &mut problems);
     check_feeds::proving(settings, &mut problems);
     check_feeds::feeds(settings, &mut problems);
-    rules(settings, &mut problems);
+    rules::check(settings, &mut problems);
+    lock(settings, &mut problems);
     targets::check(settings, &mut problems);
     restraint::check(settings, &mut problems);
     problems.0
@@ -228,39 +227,6 @@ fn store(settings: &Settings, problems: &mut Problems) {
     );
 }
 
-fn identification(settings: &Settings, problems: &mut Problems) {
-    let methods = &settings.identification.methods;
-    problems.demand(
-        !methods.is_empty(),
-        "identification.methods",
-        "must name at least one method",
-    );
-    let distinct: HashSet<_> = methods.iter().collect();
-    problems.demand(
-        distinct.len() == methods.len(),
-        "identification.methods",
-        "names a method twice",
-    );
-    for (i, header) in settings.identification.headers.iter().enumerate() {
-        let key = format!("identification.headers[{i}]");
-        problems.demand(
-            !header.name.is_empty()
-                && header
-                    .name
-                    .chars()
-                    .all(|c| c.is_ascii_graphic() && c != ':'),
-            format!("{key}.name"),
-            format!("'{}' is not a header's name", header.name),
-        );
-        if let Some(Err(e)) = header.capture.as_deref().map(Regex::new) {
-            problems.add(
-                format!("{key}.capture"),
-                format!("is not a regular expression: {e}"),
-            );
-        }
-    }
-}
-
 /// Names become labels and are typed by people.
 pub(super) fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut HashSet<String>) {
     let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -276,51 +242,11 @@ pub(super) fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut Ha
     );
 }
 
-/// Whether a network is so large that anybody may sit in it. IPv4 may be written as IPv6.
+/// Whether a network is so large that anybody may sit in it.
 pub(super) fn too_wide(net: &IpNet) -> bool {
     match net {
         IpNet::V4(net) => net.prefix_len() < 8,
-        IpNet::V6(net) if net.addr().to_ipv4_mapped().is_some() => net.prefix_len() < 96 + 8,
         IpNet::V6(net) => net.prefix_len() < 16,
-    }
-}
-
-fn rules(settings: &Settings, problems: &mut Problems) {
-    let mut seen = HashSet::new();
-    for (i, rule) in settings.rules.iter().enumerate() {
-        let key = format!("rules[{i}]");
-        name(problems, &key, &rule.name, &mut seen);
-        for feed in &rule.feeds {
-            problems.demand(
-                settings.feeds.iter().any(|f| f.name == *feed),
-                format!("{key}.feeds"),
-                format!("there is no feed '{feed}'"),
-            );
-        }
-        for kind in &rule.feedback_types {
-            problems.demand(
-                FeedbackType::from(kind.as_str()).may_count(),
-                format!("{key}.feedback_types"),
-                format!("{kind} never counts"),
-            );
-        }
-        problems.demand(
-            rule.window.0.as_secs() > 0,
-            format!("{key}.window"),
-            "must be at least 1s",
-        );
-        for (what, value) in [
-            ("min_weight", rule.min_weight),
-            ("min_messages", rule.min_messages),
-            ("min_complainants", rule.min_complainants),
-            ("min_feeds", rule.min_feeds),
-        ] {
-            problems.demand(
-                value > 0 && value <= MOST_COMPLAINTS as u64,
-                format!("{key}.{what}"),
-                format!("must be at least 1 and at most {MOST_COMPLAINTS}"),
-            );
-        }
     }
 }
 
@@ -340,5 +266,24 @@ fn http(settings: &Settings, problems: &mut Problems) {
             .contains(|c: char| c.is_whitespace() || c.is_control()),
         "http.token",
         "must be one word, or it could not be sent",
+    );
+}
+
+fn lock(settings: &Settings, problems: &mut Problems) {
+    let own = &settings.lock;
+    problems.demand(
+        own.timeout.0.as_secs() <= LONGEST_TIMEOUT,
+        "lock.timeout",
+        "must be at most 7d, as at the filter",
+    );
+    problems.demand(
+        own.max_automatic_unlocks <= MOST_UNLOCKS,
+        "lock.max_automatic_unlocks",
+        "must be at most 100, as at the filter",
+    );
+    problems.demand(
+        own.cool_down.0.as_secs() <= LONGEST_TIMEOUT,
+        "lock.cool_down",
+        "must be at most 7d",
     );
 }

@@ -2,14 +2,15 @@
 //! for those may be secrets.
 
 use super::feeds::Feed;
-use super::settings::{Header, Settings};
+use super::identification::{Header, Script, Source};
+use super::settings::Settings;
 use super::values::Span;
 use super::{ConfigError, Rule};
 use std::collections::BTreeSet;
 use toml::de::{DeTable, DeValue};
 
 /// Settings that are lists of networks.
-const NETWORK_LISTS: [&str; 3] = ["networks", "proxy", "rate_exempt"];
+const NETWORK_LISTS: [&str; 5] = ["networks", "proxy", "rate_exempt", "relays", "network"];
 
 /// One step down to a setting: a key, and the entry if it is a list of tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,6 +199,19 @@ fn known_keys() -> BTreeSet<String> {
         name: "x".into(),
         capture: Some("x".into()),
     }];
+    all.identification.sources = vec![Source {
+        network: std::net::IpAddr::from([127, 0, 0, 1]).into(),
+        identity: "x".into(),
+        outgoing_user: Some("x".into()),
+        shared: false,
+    }];
+    all.identification.scripts = vec![Script {
+        key: "x".into(),
+        identity: "x".into(),
+        outgoing_user: Some("x".into()),
+    }];
+    all.identification.source_file = Some("x".into());
+    all.identification.script_file = Some("x".into());
     all.smtp.listeners = vec![super::Listener {
         name: "x".into(),
         address: super::Address::Off,
@@ -218,16 +232,7 @@ fn known_keys() -> BTreeSet<String> {
         expect_every: Some(Span::secs(1)),
         ..Feed::default()
     }];
-    all.rules = vec![Rule {
-        name: "x".into(),
-        feeds: Vec::new(),
-        feedback_types: Vec::new(),
-        window: Span::secs(1),
-        min_weight: 1,
-        min_messages: 1,
-        min_complainants: 1,
-        min_feeds: 1,
-    }];
+    all.rules = vec![Rule::with_every_key()];
     let mut keys = BTreeSet::new();
     // What cannot be written has no names to offer.
     if let Ok(value) = toml::Value::try_from(&all) {

@@ -1,11 +1,10 @@
 //! From settings to the domain's own types: feeds, methods, rules.
 
-use super::settings::{HeaderMissing, Settings};
-use crate::domain::attribution::{self, HeaderRule, Methods};
+use super::HeaderMissing;
+use super::settings::Settings;
+use crate::domain::attribution::{self, HeaderRule, Methods, PRESETS};
 use crate::domain::feed::Feed;
-use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::Policy;
-use crate::domain::threshold::Rule;
 use regex::Regex;
 use std::collections::HashSet;
 
@@ -43,39 +42,38 @@ impl Settings {
                 capture: header.capture.as_deref().map(Regex::new).transpose()?,
             })
         };
+        let all = &self.identification;
+        let mut headers: Vec<HeaderRule> =
+            all.headers.iter().map(header).collect::<Result<_, _>>()?;
+        for (_, names) in all
+            .presets
+            .iter()
+            .flat_map(|wanted| PRESETS.iter().filter(move |(name, _)| name == wanted))
+        {
+            let new = |name: &&str| !headers.iter().any(|h| h.name.eq_ignore_ascii_case(name));
+            let names: Vec<&str> = names.iter().copied().filter(|n| new(n)).collect();
+            headers.extend(names.into_iter().map(HeaderRule::named));
+        }
         Ok(Methods {
-            order: self.identification.methods.clone(),
-            headers: self
-                .identification
-                .headers
-                .iter()
-                .map(header)
-                .collect::<Result<_, _>>()?,
-            header_missing: match self.identification.header_missing {
+            order: all.methods.clone(),
+            headers,
+            header_missing: match all.header_missing {
                 HeaderMissing::NextMethod => attribution::HeaderMissing::NextMethod,
                 HeaderMissing::Stop => attribution::HeaderMissing::Stop,
             },
+            normal: all.to_normal_form(),
+            shared: all.to_shared(),
+            own: self.own.to_own(),
+            // Contradictions in them were refused before.
+            scripts: all.to_scripts().unwrap_or_default(),
+            sources: all.to_sources().unwrap_or_default(),
         })
     }
 
     /// The rules, and the targets that get an order for each crossing.
     pub fn to_policy(&self) -> Policy {
-        let rules = self.rules.iter().map(|rule| Rule {
-            name: rule.name.clone(),
-            feeds: rule.feeds.clone(),
-            feedback_types: rule
-                .feedback_types
-                .iter()
-                .map(|k| FeedbackType::from(k.as_str()))
-                .collect(),
-            window_seconds: rule.window.0.as_secs(),
-            min_weight: rule.min_weight,
-            min_messages: rule.min_messages,
-            min_complainants: rule.min_complainants,
-            min_feeds: rule.min_feeds,
-        });
         Policy {
-            rules: rules.collect(),
+            rules: self.rules.iter().map(super::Rule::to_domain).collect(),
             restraints: self.restraint.to_restraints(),
             caps: self
                 .to_feeds()
@@ -84,6 +82,7 @@ impl Settings {
                 .map(|feed| (feed.name, feed.caps))
                 .collect(),
             reopen_after_seconds: self.lock.reopen_after.0.as_secs(),
+            life: self.lock.to_life(),
             targets: self.to_routing(),
         }
     }

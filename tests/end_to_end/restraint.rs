@@ -29,7 +29,7 @@ async fn a_pause_survives_a_restart_and_what_it_held_is_approved() {
     cross(daemon.smtp, 100, 2);
     paused(&place, "resume", "2 incidents are held");
     cross(daemon.smtp, 200, 3);
-    daemon.shows("arfd_orders{state=\"locked\"}", 1.0);
+    daemon.shows("arfd_orders{state=\"done\"}", 1.0);
     assert_eq!(
         filter.effective_locks(),
         1,
@@ -39,14 +39,14 @@ async fn a_pause_survives_a_restart_and_what_it_held_is_approved() {
     let one = identity(1);
     let approve = |what: &str| place.arfd(&["approve", what, "--reason", "seen"]);
     assert!(approve(&one).status.success());
-    daemon.shows("arfd_orders{state=\"locked\"}", 2.0);
+    daemon.shows("arfd_orders{state=\"done\"}", 2.0);
     assert_eq!(
         approve(&one).status.code(),
         Some(66),
         "it is not held any more"
     );
     assert!(approve("--all").status.success());
-    daemon.shows("arfd_orders{state=\"locked\"}", 3.0);
+    daemon.shows("arfd_orders{state=\"done\"}", 3.0);
     assert_eq!(filter.effective_locks(), 3);
 }
 

@@ -62,14 +62,17 @@ async fn what_nobody_takes_is_refused(place: Place) {
         (order.state, order.order.target.as_str()),
         (OrderState::Refused, "none")
     );
-    assert!(order.order.reason.ends_with("no target takes its lock"));
+    assert!(order.order.reason.ends_with("no target takes it"));
     assert!(order.settled_at.is_some());
     // It stays so until a person has seen it.
     let filed = store.file(&[filing("eve", 2, 2)], &p).await.unwrap();
     assert!(filed[0].opened.is_none());
     // Neither is it held, for approving it would send nothing.
     store.pause_locks(true, "desk", "why", at(3)).await.unwrap();
-    store.file(&[filing("al", 1, 4), filing("bob", 1, 4)], &p).await.unwrap();
+    store
+        .file(&[filing("al", 1, 4), filing("bob", 1, 4)], &p)
+        .await
+        .unwrap();
     let incidents = store.incidents(10).await.unwrap();
     let state = |name: &str| {
         let found = incidents.iter().find(|row| row.identity.starts_with(name));
