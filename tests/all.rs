@@ -11,7 +11,6 @@ mod golden;
 mod hostile;
 mod http;
 mod kill;
-mod lock;
 mod month;
 mod outbox;
 mod parse;
@@ -21,6 +20,7 @@ mod simulation;
 mod smtp;
 mod store;
 mod support;
+mod targets;
 
 // The month is a benchmark, too, which has them at its root.
 use support::letters;

@@ -294,7 +294,10 @@ impl Month<'_> {
             return;
         };
         if !opened.ordered {
-            let why = opened.restraint.as_ref().map_or("observed", |r| r.as_str());
+            let why = opened
+                .restraint
+                .as_ref()
+                .map_or("no outgoing user", |r| r.as_str());
             *figures.restrained.entry(why.to_owned()).or_default() += 1;
             return;
         }
@@ -339,7 +342,8 @@ impl Month<'_> {
             .await
             .expect("the incidents");
         for row in incidents {
-            if row.state == "observed" || row.state == "held" {
+            // Nothing was sent for these.
+            if ["observed", "held", "refused"].contains(&&*row.state) {
                 continue;
             }
             let at = row.opened_at.as_second() - START;
