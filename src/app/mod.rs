@@ -3,6 +3,7 @@
 
 mod desk;
 mod doors;
+mod targets;
 mod watchdog;
 mod wire;
 
@@ -10,12 +11,13 @@ pub use wire::{judge, open_existing_store, open_store, policy, prover};
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::expiry::Expiry;
 use crate::http;
 use crate::intake::Intake;
 use crate::intake::health::Health;
 use crate::intake::reprove::Reprover;
 use crate::intake::writer;
-use crate::lock::spamexperts;
+use crate::lock::SetupError;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
@@ -61,9 +63,15 @@ pub enum StartError {
     /// There is no store to look into.
     #[error("store.url: there is no store at {}", .0.display())]
     NoStore(PathBuf),
-    /// The target cannot be set up.
-    #[error("lock.spamexperts")]
-    Target(#[from] spamexperts::SetupError),
+    /// A target cannot be set up.
+    #[error("{key}")]
+    Target {
+        /// Its section.
+        key: String,
+        /// Why.
+        #[source]
+        cause: SetupError,
+    },
     /// The certificate or its key cannot be used.
     #[error("smtp.tls.{}: {_0}", .0.key())]
     Tls(smtp::TlsError),
@@ -120,6 +128,7 @@ pub struct Daemon {
     smtp_tasks: Vec<JoinHandle<()>>,
     writer_task: JoinHandle<()>,
     outbox_task: JoinHandle<()>,
+    expiry_task: JoinHandle<()>,
     reprove_task: JoinHandle<()>,
     health_task: JoinHandle<()>,
     http_task: JoinHandle<()>,
@@ -136,7 +145,7 @@ impl Daemon {
         let store = open_store(settings).await?;
         let policy = wire::policy(settings, store.as_ref(), clock.now()).await;
         let policy = policy.map_err(StartError::Unreadable)?;
-        let targets = wire::targets(settings, &metrics, &clock)?;
+        let targets = targets::build(settings, &metrics, &clock)?;
         let keys = wire::keys(settings, &metrics, &clock)?;
         let doors = doors::open(settings)?;
         let (http_listener, http_address) = listen("http.listen", settings.http.listen).await?;
@@ -194,6 +203,18 @@ impl Daemon {
             Arc::clone(&metrics),
             wire::outbox_settings(settings),
         ));
+        let expiry = Expiry {
+            store: Arc::clone(&store),
+            cool_down: settings.lock.cool_down.0.as_secs(),
+            ordered: Arc::clone(&ordered),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+        };
+        let expiry_task = watched(
+            "expiry",
+            expiry.run(stop_outbox.clone()),
+            (&stop_outbox, &failed),
+        );
         let outbox_stop = stop_outbox.clone();
         let outbox_task = watched(
             "outbox",
@@ -273,6 +294,7 @@ impl Daemon {
             smtp_tasks,
             writer_task,
             outbox_task,
+            expiry_task,
             reprove_task,
             health_task,
             http_task,
@@ -305,6 +327,7 @@ impl Daemon {
         finished("writer", self.writer_task).await;
         self.stop_outbox.cancel();
         finished("outbox", self.outbox_task).await;
+        finished("expiry", self.expiry_task).await;
         finished("reprove", self.reprove_task).await;
         finished("health", self.health_task).await;
         self.stop_http.cancel();

@@ -1,6 +1,7 @@
 //! What a person or a service manager types. One file a family of commands; this one knows them all and
 //! turns errors into messages and exit codes (after sysexits).
 
+mod audit;
 mod close;
 mod config;
 pub mod demo;
@@ -11,6 +12,8 @@ mod parse;
 mod pause;
 mod serve;
 mod show;
+mod unlock;
+mod which;
 
 use crate::app::StartError;
 use crate::config::{ConfigError, LogFormat, Need, Settings};
@@ -72,6 +75,11 @@ enum Command {
     Resume(pause::Resume),
     /// Let the locks of held incidents go out.
     Approve(pause::Approve),
+    /// End an identity's hold or lock by hand.
+    Unlock(unlock::Unlock),
+    /// Show and check the record of who did what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Make the hash of a password, for smtp.users.
     HashPassword(hash_password::HashPassword),
     /// Check and show the configuration.
@@ -111,6 +119,8 @@ pub fn main() -> ExitCode {
         Command::Pause(pause) => pause.run(),
         Command::Resume(resume) => resume.run(),
         Command::Approve(approve) => approve.run(),
+        Command::Unlock(unlock) => unlock.run(),
+        Command::Audit(audit) => audit.run(),
         Command::HashPassword(hash) => hash.run(),
         Command::Config(config) => config.run(),
     };
@@ -135,7 +145,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         Some(StartError::Listen { .. } | StartError::Store { .. }) => UNAVAILABLE,
         Some(StartError::NoStore(_)) => NO_INPUT,
         Some(
-            StartError::Target(_)
+            StartError::Target { .. }
             | StartError::Pattern(_)
             | StartError::Tls(_)
             | StartError::Hash(_),

@@ -1,12 +1,10 @@
 //! Whether settings make sense. All problems are reported at once, each with its key.
 
 use super::check_feeds;
-use super::settings::{Settings, Target};
-use super::{identification, place, restraint, secure};
-use crate::domain::feedback::FeedbackType;
-use crate::domain::threshold::MOST_COMPLAINTS;
+use super::settings::Settings;
+use super::{identification, place, restraint, rules, secure, targets};
+use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
-use regex::Regex;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -78,8 +76,9 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     identification::check(settings, &mut problems);
     check_feeds::proving(settings, &mut problems);
     check_feeds::feeds(settings, &mut problems);
-    rules(settings, &mut problems);
+    rules::check(settings, &mut problems);
     lock(settings, &mut problems);
+    targets::check(settings, &mut problems);
     restraint::check(settings, &mut problems);
     problems.0
 }
@@ -251,45 +250,6 @@ pub(super) fn too_wide(net: &IpNet) -> bool {
     }
 }
 
-fn rules(settings: &Settings, problems: &mut Problems) {
-    let mut seen = HashSet::new();
-    for (i, rule) in settings.rules.iter().enumerate() {
-        let key = format!("rules[{i}]");
-        name(problems, &key, &rule.name, &mut seen);
-        for feed in &rule.feeds {
-            problems.demand(
-                settings.feeds.iter().any(|f| f.name == *feed),
-                format!("{key}.feeds"),
-                format!("there is no feed '{feed}'"),
-            );
-        }
-        for kind in &rule.feedback_types {
-            problems.demand(
-                FeedbackType::from(kind.as_str()).may_count(),
-                format!("{key}.feedback_types"),
-                format!("{kind} never counts"),
-            );
-        }
-        problems.demand(
-            rule.window.0.as_secs() > 0,
-            format!("{key}.window"),
-            "must be at least 1s",
-        );
-        for (what, value) in [
-            ("min_weight", rule.min_weight),
-            ("min_messages", rule.min_messages),
-            ("min_complainants", rule.min_complainants),
-            ("min_feeds", rule.min_feeds),
-        ] {
-            problems.demand(
-                value > 0 && value <= MOST_COMPLAINTS as u64,
-                format!("{key}.{what}"),
-                format!("must be at least 1 and at most {MOST_COMPLAINTS}"),
-            );
-        }
-    }
-}
-
 /// Characters that a token for HTTP must have: no guess may find it.
 const LEAST_TOKEN: usize = 16;
 
@@ -310,42 +270,20 @@ fn http(settings: &Settings, problems: &mut Problems) {
 }
 
 fn lock(settings: &Settings, problems: &mut Problems) {
-    let target = &settings.lock.spamexperts;
-    for (key, pattern) in std::iter::once(("success", &target.success))
-        .chain([("already_locked", &target.already_locked)])
-        .chain(target.refusals.iter().map(|r| ("refusals", r)))
-    {
-        if let Err(e) = Regex::new(pattern) {
-            problems.add(
-                format!("lock.spamexperts.{key}"),
-                format!("is not a regular expression: {e}"),
-            );
-        }
-    }
-    for (key, parameters) in [
-        ("lock_parameters", &target.lock_parameters),
-        ("list_parameters", &target.list_parameters),
-    ] {
-        for name in parameters.keys().filter(|name| is_reserved(name)) {
-            problems.add(
-                format!("lock.spamexperts.{key}"),
-                format!("'{name}' is said by the order itself and cannot be fixed"),
-            );
-        }
-    }
-    if settings.lock.target != Target::SpamExperts {
-        return;
-    }
+    let own = &settings.lock;
     problems.demand(
-        settings.outbox.lease.0.mul_f64(0.9) > target.timeout.0.saturating_mul(3),
-        "outbox.lease",
-        "must be longer than three calls of lock.spamexperts.timeout and a tenth, or two workers do one order",
+        own.timeout.0.as_secs() <= LONGEST_TIMEOUT,
+        "lock.timeout",
+        "must be at most 7d, as at the filter",
     );
-}
-
-/// Parameters of a call that arfd fills in.
-fn is_reserved(name: &str) -> bool {
-    ["call", "domain", "username", "identity"]
-        .iter()
-        .any(|reserved| reserved.eq_ignore_ascii_case(name))
+    problems.demand(
+        own.max_automatic_unlocks <= MOST_UNLOCKS,
+        "lock.max_automatic_unlocks",
+        "must be at most 100, as at the filter",
+    );
+    problems.demand(
+        own.cool_down.0.as_secs() <= LONGEST_TIMEOUT,
+        "lock.cool_down",
+        "must be at most 7d",
+    );
 }

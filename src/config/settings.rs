@@ -5,11 +5,13 @@
 use super::feeds::{Feed, Proving};
 use super::identification::{Identification, OwnSettings};
 use super::restraint::Restraint;
+use super::rules::Rule;
 use super::smtp::Smtp;
-use super::values::{Secret, SecretUrl, Size, Span};
-use crate::lock::spamexperts;
+use super::spamexperts::SpamExperts;
+use super::targets::TargetTable;
+use super::values::{Secret, SecretUrl, Span};
+use crate::domain::life::Life;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -35,6 +37,8 @@ pub struct Settings {
     pub restraint: Restraint,
     /// How lock orders are carried out.
     pub outbox: Outbox,
+    /// Where locks go, when `lock.target` is "targets".
+    pub targets: Vec<TargetTable>,
     /// How feeds are proven that need DNS for it.
     pub proving: Proving,
     /// Sources of reports and their proof.
@@ -47,13 +51,12 @@ impl Default for Settings {
     fn default() -> Self {
         let rule = |name: &str, hours: u64, weight, messages, complainants, feeds| Rule {
             name: name.into(),
-            feeds: Vec::new(),
-            feedback_types: Vec::new(),
             window: Span::secs(hours * 3600),
             min_weight: weight,
             min_messages: messages,
             min_complainants: complainants,
             min_feeds: feeds,
+            ..Rule::default()
         };
         Self {
             log: Log::default(),
@@ -66,6 +69,7 @@ impl Default for Settings {
             restraint: Restraint::default(),
             outbox: Outbox::default(),
             proving: Proving::default(),
+            targets: Vec::new(),
             feeds: Vec::new(),
             rules: vec![
                 rule("burst", 2, 50, 10, 10, 1),
@@ -157,37 +161,6 @@ impl Default for Store {
     }
 }
 
-/// When enough is enough.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// Its name, in records and metrics.
-    pub name: String,
-    /// Feeds that it looks at; empty for all.
-    #[serde(default)]
-    pub feeds: Vec<String>,
-    /// Feedback types that it looks at; empty for all that count.
-    #[serde(default)]
-    pub feedback_types: Vec<String>,
-    /// The sliding window.
-    pub window: Span,
-    /// Least sum of weights in the window.
-    pub min_weight: u64,
-    /// Least number of distinct messages in the window.
-    #[serde(default = "one_u64")]
-    pub min_messages: u64,
-    /// Least number of distinct complainants in the window.
-    #[serde(default = "one_u64")]
-    pub min_complainants: u64,
-    /// Least number of distinct feeds in the window.
-    #[serde(default = "one_u64")]
-    pub min_feeds: u64,
-}
-
-fn one_u64() -> u64 {
-    1
-}
-
 /// Where locks go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -197,6 +170,14 @@ pub struct Lock {
     /// How long after a crossing an identity is assessed again: a lock may have ended at the target by then,
     /// and what was refused is tried anew.
     pub reopen_after: Span,
+    /// How long a confirmed hold or lock lasts, for rules that say nothing else; 0 for until a person ends it.
+    pub timeout: Span,
+    /// How many locks of one identity the timeout ends; after that only a person does.
+    pub max_automatic_unlocks: u32,
+    /// How long ends by timeout are remembered.
+    pub remember_unlocks: Span,
+    /// How long after a release the identity is not locked at once.
+    pub cool_down: Span,
     /// The filter's lock API.
     pub spamexperts: SpamExperts,
 }
@@ -206,7 +187,24 @@ impl Default for Lock {
         Self {
             target: Target::default(),
             reopen_after: Span::secs(7 * 86_400),
+            timeout: Span::secs(0),
+            max_automatic_unlocks: 3,
+            remember_unlocks: Span::secs(30 * 86_400),
+            cool_down: Span::secs(1_800),
             spamexperts: SpamExperts::default(),
+        }
+    }
+}
+
+impl Lock {
+    /// How long locks last, as the domain knows it.
+    pub fn to_life(&self) -> Life {
+        let timeout = self.timeout.0.as_secs();
+        Life {
+            timeout_seconds: (timeout > 0).then_some(timeout),
+            max_automatic_unlocks: self.max_automatic_unlocks,
+            remember_seconds: self.remember_unlocks.0.as_secs(),
+            cool_down_seconds: self.cool_down.0.as_secs(),
         }
     }
 }
@@ -218,76 +216,17 @@ pub enum Target {
     /// None: orders are recorded, not sent.
     #[default]
     Observe,
-    /// SpamExperts / Spampanel.
+    /// SpamExperts / Spampanel, by the section `lock.spamexperts`: one target for everything.
     SpamExperts,
-}
-
-/// The filter's lock API.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SpamExperts {
-    /// Where the API is, e.g. `https://filter.example.net/cgi-bin/api`.
-    pub url: String,
-    /// Login.
-    pub login: String,
-    /// Password.
-    pub password: Secret,
-    /// A file that holds the password, read instead of `password`.
-    pub password_file: Option<PathBuf>,
-    /// Name of the call that locks.
-    pub lock_call: String,
-    /// Name of the call that lists what is locked.
-    pub list_call: String,
-    /// Further fixed parameters of the lock call.
-    pub lock_parameters: BTreeMap<String, String>,
-    /// Further fixed parameters of the list call.
-    pub list_parameters: BTreeMap<String, String>,
-    /// What a plain-text answer to the lock call looks like when it worked.
-    pub success: String,
-    /// What it looks like when the identity was locked already.
-    pub already_locked: String,
-    /// Answers that no retry will mend.
-    pub refusals: Vec<String>,
-    /// HTTP statuses that no retry will mend.
-    pub refused_statuses: Vec<u16>,
-    /// A file with certificates (PEM) to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
-    /// How long a call may take.
-    pub timeout: Span,
-    /// How long its connection may take.
-    pub connect_timeout: Span,
-    /// The longest answer that is read.
-    pub max_answer: Size,
-}
-
-impl Default for SpamExperts {
-    fn default() -> Self {
-        Self {
-            url: String::new(),
-            login: String::new(),
-            password: Secret::default(),
-            password_file: None,
-            lock_call: "api_lock_outgoing_identity".into(),
-            list_call: "api_list_locked_identities".into(),
-            lock_parameters: BTreeMap::new(),
-            list_parameters: BTreeMap::new(),
-            success: spamexperts::SUCCESS.into(),
-            already_locked: spamexperts::ALREADY_LOCKED.into(),
-            refusals: spamexperts::REFUSED.map(str::to_owned).to_vec(),
-            refused_statuses: Vec::new(),
-            ca_file: None,
-            timeout: Span::secs(20),
-            connect_timeout: Span::secs(5),
-            max_answer: Size(1 << 20),
-        }
-    }
+    /// Those of `[[targets]]`.
+    Targets,
 }
 
 /// How lock orders are carried out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Outbox {
-    /// Orders carried out at a time.
+    /// Orders carried out at a time at each target.
     pub concurrency: usize,
     /// How long a try holds an order before another worker may take it.
     pub lease: Span,

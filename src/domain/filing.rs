@@ -6,10 +6,12 @@ use super::complaint::Complaint;
 use super::feed::{Arrival, Caps};
 use super::feedback::FeedbackType;
 use super::ids::{IncidentId, ReportId};
+use super::life::Life;
 use super::report::Format;
 use super::restraint::{Restraint, Restraints};
+use super::routing::Routing;
 use super::standing::Standing;
-use super::threshold::Rule;
+use super::threshold::{Rule, Step};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -61,14 +63,16 @@ pub struct Filing {
 pub struct Policy {
     /// The rules in order.
     pub rules: Vec<Rule>,
-    /// Names of the targets that get an order for each incident; empty while locks are only observed.
-    pub targets: Vec<String>,
+    /// Which targets get the orders of an incident; none while locks are only observed.
+    pub targets: Routing,
     /// What keeps a crossing from locking at once.
     pub restraints: Restraints,
     /// How many complaints of a feed count in an hour, for the feeds that have such caps.
     pub caps: BTreeMap<String, Caps>,
     /// How long after a crossing an identity is assessed again, in seconds: its incident has then expired.
     pub reopen_after_seconds: u64,
+    /// How long locks last, and what follows a release.
+    pub life: Life,
 }
 
 /// What became of a filing.
@@ -91,6 +95,8 @@ pub struct Opened {
     pub incident: IncidentId,
     /// The crossed rule's name.
     pub rule: String,
+    /// What the rule asks for.
+    pub action: Step,
     /// Whether its orders go out now: not while locks are only observed, nor when something restrains it.
     pub ordered: bool,
     /// What restrains it, if anything does.
