@@ -86,6 +86,7 @@ metrics! {
     repeated: IntCounter("arfd_repeated_reports_total", "Retransmissions of a report that was already filed.");
     defects: IntCounterVec("arfd_report_defects_total", "Departures from the standard seen in reports, by code.", labels ["defect"]);
     attributions: IntCounterVec("arfd_attributions_total", "Outcomes of attribution: the method that named an identity, or the reason why none was named.", labels ["outcome", "detail"]);
+    token_failures: IntCounterVec("arfd_token_failures_total", "Reports with a token that was worth nothing, by reason: unknown_key, bad_mac, expired or malformed.", labels ["reason"]);
     complaints: IntCounterVec("arfd_complaints_total", "Reports by whether they counted, and if not, why.", labels ["standing"]);
     crossings: IntCounterVec("arfd_crossings_total", "Rules crossed: each opened an incident.", labels ["rule"]);
     restrained: IntCounterVec("arfd_restrained_total", "Crossings that did not lock at once, by what restrained them.", labels ["restraint"]);

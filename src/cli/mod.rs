@@ -11,6 +11,7 @@ mod parse;
 mod pause;
 mod serve;
 mod show;
+mod token;
 
 use crate::app::StartError;
 use crate::config::{ConfigError, LogFormat, Need, Settings};
@@ -74,6 +75,9 @@ enum Command {
     Approve(pause::Approve),
     /// Make the hash of a password, for smtp.users.
     HashPassword(hash_password::HashPassword),
+    /// Make and check tokens that name the sender of a mail.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -112,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Resume(resume) => resume.run(),
         Command::Approve(approve) => approve.run(),
         Command::HashPassword(hash) => hash.run(),
+        Command::Token(token) => token.run(),
         Command::Config(config) => config.run(),
     };
     result.unwrap_or_else(|error| {

@@ -5,6 +5,7 @@
 mod check;
 mod check_feeds;
 mod check_listeners;
+mod credentials;
 mod environment;
 mod feeds;
 mod identification;
@@ -20,6 +21,7 @@ mod translate;
 mod values;
 
 pub use check::{Problem, check};
+pub use credentials::{DkimKey, DkimSettings, TokenKey, TokenSettings};
 pub use feeds::{Demand, Feed, ProofTable, Proving};
 pub use identification::{
     Header, HeaderMissing, Identification, OwnSettings, PlusTags, Script, Source,

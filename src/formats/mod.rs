@@ -23,12 +23,15 @@ mod received;
 mod recover;
 mod spamcop;
 mod text;
+mod trace;
 mod unsubscribe;
 mod values;
 mod webhook;
 mod x_arf;
 mod xarf;
 mod xarf_classes;
+
+pub use trace::hops;
 
 use crate::domain::report::{MessageKind, Reading};
 

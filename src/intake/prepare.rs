@@ -15,6 +15,7 @@ use crate::domain::ids::ReportId;
 use crate::domain::report::{MessageKind, Reading};
 use crate::domain::standing::{self, Standing};
 use crate::formats;
+use crate::proving::own_signature;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
 
@@ -72,6 +73,8 @@ pub struct Prepared {
     pub defects: Vec<&'static str>,
     /// Which of the watched fields it has.
     pub present: Present,
+    /// Why tokens in it were worth nothing.
+    pub token_failures: Vec<&'static str>,
     /// The feed that it most likely claims to be from, where it proves none.
     pub nearest: Option<String>,
 }
@@ -104,7 +107,59 @@ impl Judge {
         if may_need_cfbl && is_signed(message) && (thorough || mentions_cfbl(message)) {
             enquiry.dkim.push(cfbl::demand(self.signature_age));
         }
+        if feed::prove(&self.feeds, facts, false) != Source::Nobody {
+            enquiry.keys = self.own_keys(message);
+        }
         (!enquiry.is_empty()).then_some(enquiry)
+    }
+
+    /// Keys of our own that must be asked for. Nearly no message mentions a domain that we sign for in vain.
+    fn own_keys(&self, message: &[u8]) -> Vec<(String, String)> {
+        let (methods, own) = (&self.methods, &self.methods.dkim);
+        let mentions = |domain: &String| memchr::memmem::find(message, domain.as_bytes()).is_some();
+        if !methods.wants_signatures() || !own.dns || !own.domains.iter().any(mentions) {
+            return Vec::new();
+        }
+        let reading = formats::read(message);
+        let mut keys = own_signature::wanted(&reading.headers, own);
+        keys.retain(|(domain, selector)| own.record(domain, selector).is_none());
+        keys.dedup();
+        keys
+    }
+
+    /// Who sent the enclosed message, by the methods that are configured.
+    fn attribute(
+        &self,
+        reading: &Reading<'_>,
+        feed: Option<&Feed>,
+        arrival: &Arrival,
+        message: &[u8],
+        trial: Trial<'_>,
+    ) -> Outcome {
+        let methods = &self.methods;
+        let mut recipients = Vec::new();
+        if methods.wants_tokens() {
+            recipients.clone_from(&arrival.rcpt_to);
+            recipients.extend(addressed(message));
+        }
+        let hops = match methods.wants_hops() {
+            true => formats::hops(&reading.headers),
+            false => Vec::new(),
+        };
+        let fetched = trial.checks.map_or(&[][..], |checks| &checks.keys);
+        let signatures = match methods.wants_signatures() {
+            true => own_signature::verify(&reading.headers, reading.body, &methods.dkim, fetched),
+            false => Vec::new(),
+        };
+        let context = attribution::Context {
+            trust_enclosed_user: feed.is_some_and(|feed| feed.trust_enclosed_user),
+            proven: feed.is_some(),
+            recipients: &recipients,
+            hops: &hops,
+            signatures: &signatures,
+            received_at: trial.received_at,
+        };
+        attribution::attribute(reading, methods, context)
     }
 
     /// Reads and judges a message that arrived at `now`, without asking anybody.
@@ -207,12 +262,13 @@ impl Judge {
             Source::Proven(feed) => Some(feed),
             Source::Unknown | Source::Nobody => None,
         };
-        let context = attribution::Context {
-            trust_enclosed_user: feed.is_some_and(|feed| feed.trust_enclosed_user),
-        };
-        let outcome = attribution::attribute(&reading, &self.methods, context);
+        let outcome = self.attribute(&reading, feed, &arrival, message, trial);
         let mut standing = standing::judge(&reading, feed, &outcome);
-        let Outcome { attribution, .. } = outcome;
+        let Outcome {
+            attribution,
+            token_failures,
+            ..
+        } = outcome;
         // What no proof could make count need not wait for one.
         let waits = origin.source == Source::Unknown
             && standing == Standing::Unproven
@@ -278,6 +334,7 @@ impl Judge {
             filing,
             defects: reading.defects.iter().map(|d| d.0).collect(),
             present,
+            token_failures: token_failures.iter().map(|f| f.as_str()).collect(),
             nearest,
         }
     }
@@ -318,6 +375,19 @@ fn has_dkim(proof: &Proof) -> bool {
         Proof::All(parts) | Proof::Any(parts) => parts.iter().any(has_dkim),
         _ => false,
     }
+}
+
+/// What `To` says, which may hold an alias that the envelope does not.
+fn addressed(message: &[u8]) -> Vec<String> {
+    const LONGEST: usize = 4_096;
+    let fields = Fields::new(message).take_while(|(name, value)| {
+        // A line without a colon: the empty one that ends the headers, or nonsense.
+        !name.is_empty() || !value.trim_ascii().is_empty()
+    });
+    let to = fields.filter(|(name, _)| name.trim_ascii_end().eq_ignore_ascii_case(b"to"));
+    let text =
+        |value: &[u8]| String::from_utf8_lossy(&value[..value.len().min(LONGEST)]).into_owned();
+    to.take(4).map(|(_, value)| text(value)).collect()
 }
 
 /// Whether the outer headers have a DKIM signature, of whatever worth.

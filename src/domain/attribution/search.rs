@@ -1,19 +1,66 @@
-//! Asks the methods one after another, and decides what the first match is worth.
+//! Asks the methods one after another, and weighs words that contradict each other.
+//!
+//! **Order and strength.** The first match in the configured order names the sender, as at the filter. But three methods
+//! give words that a message's sender cannot simply write: a token, our own DKIM signature, and a trace in a line of our
+//! own servers. They are asked wherever they stand in the order, and a word of theirs is never silently overruled:
+//!
+//! - Our own trace contradicts a weaker first match: the trace wins, and the provenance says who else was named. It cannot
+//!   be copied into another message.
+//! - A token or signature contradicts the first match, or each other, or a trace: nobody is named (`conflicting`). They
+//!   *can* be copied out of any mail of their bearer, so neither the stronger nor the weaker word may lock: the one may be
+//!   stolen, the other forged.
+//! - For the same reason a token or signature that matches first is held against the identification and script headers,
+//!   where these methods are configured, and against the outgoing user that the filter states.
+//!
+//! That leaves a spammer a way to be named nowhere: to write a contradiction into his mail, as disagreeing headers always
+//! were. His reports then stand in the queue of the unattributed under that reason, with his outgoing user. It is the
+//! price of never locking whom somebody else chose. References, account numbers and the like are other kinds of name than
+//! mailboxes; they contradict nothing.
 
+use super::dkim::{self, DkimSearch, OwnSignature};
+use super::forwarded::is_forwarded;
 use super::header::{HeaderSearch, by_header};
+use super::hop::{Chain, Hop};
+use super::places::{self, TokenSearch};
 use super::script::ScriptSearch;
 use super::source::Owner;
+use super::token::Failure;
 use super::user::{STATED, UserSearch, outgoing_user};
 use super::{Attribution, HeaderMissing, IdentificationMethod as Method, Methods, Reason};
 use crate::domain::identity::{Identity, OutgoingUser};
 use crate::domain::report::{Format, Reading};
 use crate::domain::strength::Strength;
+use jiff::Timestamp;
 
 /// What is known of a report beside its text.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Context {
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
     /// Whether the outgoing user may be taken from the enclosed headers: see [`Feed`](crate::domain::feed::Feed).
     pub trust_enclosed_user: bool,
+    /// Whether a feed's proof holds.
+    pub proven: bool,
+    /// The addresses that the report was sent to: of its envelope, and `To` as written.
+    pub recipients: &'a [String],
+    /// The enclosed Received lines, where [`Methods::wants_hops`].
+    pub hops: &'a [Hop],
+    /// Our own signatures on the enclosed message, where there are any.
+    pub signatures: &'a [OwnSignature],
+    /// When the report came: tokens are judged by it.
+    pub received_at: Timestamp,
+}
+
+impl Default for Context<'_> {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self {
+            trust_enclosed_user: false,
+            proven: false,
+            recipients: &[],
+            hops: &[],
+            signatures: &[],
+            received_at: Timestamp::UNIX_EPOCH,
+        }
+    }
 }
 
 /// The outcome of attribution with all that follows from it.
@@ -23,9 +70,12 @@ pub struct Outcome {
     pub attribution: Attribution,
     /// Whether many customers are behind the identity, so that it is never locked automatically.
     pub shared: bool,
+    /// Tokens that were found and worth nothing, whatever else named the sender.
+    pub token_failures: Vec<Failure>,
 }
 
 /// A match.
+#[derive(Clone, Debug)]
 struct Found {
     method: Method,
     value: String,
@@ -35,7 +85,25 @@ struct Found {
     shared: bool,
 }
 
+impl Found {
+    /// Whether both name mailboxes, and not the same.
+    fn contradicts(&self, other: &Self) -> bool {
+        let mailbox = |found: &Self| {
+            found.value.contains('@')
+                && !matches!(found.method, Method::AuthenticatingUser | Method::SourceIp)
+        };
+        let users = matches!((&self.user, &other.user), (Some(a), Some(b)) if !same_user(a, b));
+        users || mailbox(self) && mailbox(other) && self.value != other.value
+    }
+}
+
+/// One account written in two ways is one account.
+fn same_user(a: &OutgoingUser, b: &OutgoingUser) -> bool {
+    a.domain == b.domain && a.username.to_lowercase() == b.username.to_lowercase()
+}
+
 /// What a method came to.
+#[derive(Clone, Debug)]
 enum Search {
     Found(Found),
     /// Nobody may be named.
@@ -44,39 +112,69 @@ enum Search {
     Missing(Option<Reason>),
 }
 
+/// Methods whose word the sender cannot simply write.
+const HARD: [Method; 3] = [Method::Token, Method::Dkim, Method::ReceivedTrace];
+
 /// Names the sender of the enclosed message.
-pub fn attribute(reading: &Reading<'_>, methods: &Methods, context: Context) -> Outcome {
-    let nobody = |reason, outgoing_user| Outcome {
+pub fn attribute(reading: &Reading<'_>, methods: &Methods, context: Context<'_>) -> Outcome {
+    let mut failures = Vec::new();
+    let nobody = |reason, outgoing_user, token_failures| Outcome {
         attribution: Attribution::Unattributed {
             reason,
             outgoing_user,
         },
         shared: reason == Reason::SharedUser,
+        token_failures,
     };
     if reading.format == Format::None {
-        return nobody(Reason::NotAReport, None);
+        return nobody(Reason::NotAReport, None, failures);
     }
     let (user, source) = match outgoing_user(reading, context.trust_enclosed_user) {
         UserSearch::Found(user, source) => (Some(user), source),
-        UserSearch::Ambiguous => return nobody(Reason::UserAmbiguous, None),
+        UserSearch::Ambiguous => return nobody(Reason::UserAmbiguous, None, failures),
         UserSearch::Missing => (None, ""),
     };
-    // Who authenticated at our filter is our customer, wherever he sat.
-    if user.is_none() && methods.own.is_foreign(reading) {
-        return nobody(Reason::NotOurNetwork, None);
+    let stated = match reading.derived.contains_key("source_ip") {
+        true => None,
+        false => reading.report.source_ip,
+    };
+    let own = &methods.own;
+    let chain = match own.knows_hops() {
+        true => Chain::of(context.hops, own, stated),
+        false => Chain::Foreign,
+    };
+    if is_forwarded(reading, context.hops, chain, own) {
+        return nobody(Reason::Forwarded, user, failures);
     }
     let asked = Asked {
         reading,
         methods,
+        context,
         user: user.as_ref(),
         source,
+        chain,
     };
+    let hard = asked.hard(&mut failures);
+    // Who authenticated at our filter, or whom we ourselves signed for, is our customer, wherever he sat.
+    let ours = hard.iter().any(|(_, s)| matches!(s, Search::Found(_)));
+    if user.is_none() && !ours && own.is_foreign(reading) {
+        return nobody(Reason::NotOurNetwork, None, failures);
+    }
     let mut why = None;
     let mut note = "";
     for method in &methods.order {
-        match asked.ask(*method) {
-            Search::Found(found) => return identified(found, user, methods, note),
-            Search::Nobody(reason) => return nobody(reason, user),
+        let search = match hard.iter().find(|(hard, _)| hard == method) {
+            Some((_, search)) => search.clone(),
+            None => asked.ask(*method),
+        };
+        match search {
+            Search::Found(found) => {
+                return match asked.weighed(found, &hard) {
+                    Ok(found) => identified(found, user, methods, note, failures),
+                    Err(reason) => nobody(reason, user, failures),
+                };
+            }
+            Search::Nobody(reason) => return nobody(reason, user, failures),
             Search::Missing(reason) => {
                 if *method == Method::IdentificationHeader && !methods.headers.is_empty() {
                     note = "; no identification header was there";
@@ -85,8 +183,7 @@ pub fn attribute(reading: &Reading<'_>, methods: &Methods, context: Context) -> 
             }
         }
     }
-    let reason = why.unwrap_or_else(|| unmatched(reading));
-    nobody(reason, user)
+    nobody(why.unwrap_or_else(|| unmatched(reading)), user, failures)
 }
 
 /// The reason where no method has one of its own.
@@ -100,7 +197,13 @@ fn unmatched(reading: &Reading<'_>) -> Reason {
     }
 }
 
-fn identified(found: Found, user: Option<OutgoingUser>, methods: &Methods, note: &str) -> Outcome {
+fn identified(
+    found: Found,
+    user: Option<OutgoingUser>,
+    methods: &Methods,
+    note: &str,
+    token_failures: Vec<Failure>,
+) -> Outcome {
     let identity = Identity {
         outgoing_user: user.or(found.user),
         value: found.value,
@@ -111,6 +214,9 @@ fn identified(found: Found, user: Option<OutgoingUser>, methods: &Methods, note:
         false => methods.shared.why(&identity, found.method, domains),
     };
     let mut provenance = found.provenance + note;
+    for failure in &token_failures {
+        provenance = format!("{provenance}; a token was there, but {failure}");
+    }
     if let Some(why) = why {
         provenance = format!("{provenance}; shared: {why}");
     }
@@ -122,6 +228,7 @@ fn identified(found: Found, user: Option<OutgoingUser>, methods: &Methods, note:
             strength: found.strength,
         },
         shared: why.is_some(),
+        token_failures,
     }
 }
 
@@ -129,12 +236,29 @@ fn identified(found: Found, user: Option<OutgoingUser>, methods: &Methods, note:
 struct Asked<'a> {
     reading: &'a Reading<'a>,
     methods: &'a Methods,
+    context: Context<'a>,
     user: Option<&'a OutgoingUser>,
     /// Where the user was read.
     source: &'static str,
+    /// What our own servers wrote.
+    chain: Chain,
 }
 
 impl Asked<'_> {
+    /// Asks those methods whose word is never silently overruled, as far as they are configured.
+    fn hard(&self, failures: &mut Vec<Failure>) -> Vec<(Method, Search)> {
+        let wanted = |method: &Method| self.methods.order.contains(method);
+        let ask = |method| {
+            let search = match method {
+                Method::Token => self.token(failures),
+                Method::Dkim => self.dkim(),
+                _ => self.trace(),
+            };
+            (method, search)
+        };
+        HARD.into_iter().filter(wanted).map(ask).collect()
+    }
+
     fn ask(&self, method: Method) -> Search {
         match method {
             Method::IdentificationHeader => self.header(),
@@ -143,7 +267,61 @@ impl Asked<'_> {
             Method::SourceIp => self.source_ip(),
             Method::EnvelopeSender => self.sender(method, false),
             Method::OriginalMailFrom => self.sender(method, true),
+            // Asked already.
+            Method::Token | Method::Dkim | Method::ReceivedTrace => Search::Missing(None),
         }
+    }
+
+    /// Whether the first match may stand; see the top of this file.
+    fn weighed(&self, first: Found, hard: &[(Method, Search)]) -> Result<Found, Reason> {
+        let signed = |found: &Found| found.strength == Strength::Signed;
+        if signed(&first)
+            && let (Some(ours), Some(theirs)) = (self.user, &first.user)
+            && !same_user(ours, theirs)
+        {
+            return Err(Reason::Conflicting);
+        }
+        let mut named = first.clone();
+        for (method, search) in hard.iter().filter(|(method, _)| *method != first.method) {
+            let other = match search {
+                Search::Found(other) => other,
+                // Two of ours contradict each other already.
+                Search::Nobody(reason) => return Err(*reason),
+                Search::Missing(_) => continue,
+            };
+            if !other.contradicts(&first) {
+                continue;
+            }
+            let trace = *method == Method::ReceivedTrace;
+            if !trace || signed(&first) {
+                return Err(Reason::Conflicting);
+            }
+            if other.strength > first.strength {
+                named = Found {
+                    provenance: format!(
+                        "{}; {} named {}",
+                        other.provenance,
+                        first.method.as_str(),
+                        first.value
+                    ),
+                    ..other.clone()
+                };
+            }
+        }
+        if signed(&first) {
+            let soft = [Method::IdentificationHeader, Method::ScriptHeader];
+            for method in soft.into_iter().filter(|m| self.methods.order.contains(m)) {
+                match self.ask(method) {
+                    Search::Found(other) if other.contradicts(&first) => {
+                        return Err(Reason::Conflicting);
+                    }
+                    // A header that was stripped contradicts nothing.
+                    Search::Nobody(Reason::HeaderAmbiguous) => return Err(Reason::HeaderAmbiguous),
+                    _ => {}
+                }
+            }
+        }
+        Ok(named)
     }
 
     fn found(&self, method: Method, value: &str, provenance: String, strength: Strength) -> Search {
@@ -175,6 +353,60 @@ impl Asked<'_> {
                 ..found
             }),
             other => other,
+        }
+    }
+
+    fn token(&self, failures: &mut Vec<Failure>) -> Search {
+        let at = self.context.received_at;
+        let recipients = self.context.recipients;
+        match places::search(&self.methods.tokens, self.reading, recipients, at, failures) {
+            TokenSearch::Found(name, user, provenance) => {
+                match self.found(Method::Token, &name, provenance, Strength::Signed) {
+                    Search::Found(found) => Search::Found(Found { user, ..found }),
+                    other => other,
+                }
+            }
+            TokenSearch::Ambiguous => Search::Nobody(Reason::Conflicting),
+            TokenSearch::Missing => Search::Missing(failures.first().map(|f| match f {
+                Failure::UnknownKey => Reason::TokenUnknownKey,
+                Failure::BadMac => Reason::TokenBadMac,
+                Failure::Expired => Reason::TokenExpired,
+                Failure::Malformed => Reason::TokenMalformed,
+            })),
+        }
+    }
+
+    fn dkim(&self) -> Search {
+        let methods = self.methods;
+        let headers = &self.reading.headers;
+        let (rules, normal) = (&methods.headers, &methods.normal);
+        match dkim::search(
+            self.context.signatures,
+            headers,
+            rules,
+            &methods.dkim,
+            normal,
+        ) {
+            DkimSearch::Found(value, provenance) => {
+                self.found(Method::Dkim, &value, provenance, Strength::Signed)
+            }
+            DkimSearch::Ambiguous => Search::Nobody(Reason::Conflicting),
+            DkimSearch::Invalid => Search::Missing(Some(Reason::SignatureInvalid)),
+            DkimSearch::Unchecked => Search::Missing(Some(Reason::SignatureUnchecked)),
+            DkimSearch::Missing => Search::Missing(None),
+        }
+    }
+
+    fn trace(&self) -> Search {
+        let (hops, proven) = (self.context.hops, self.context.proven);
+        match self.methods.traces.find(hops, self.chain, proven) {
+            None => Search::Missing(None),
+            Some(trace) => self.found(
+                Method::ReceivedTrace,
+                trace.name,
+                trace.provenance,
+                trace.strength,
+            ),
         }
     }
 
@@ -257,3 +489,7 @@ impl Asked<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "weighing_tests.rs"]
+mod tests;
