@@ -2,9 +2,7 @@
 
 use super::check_feeds;
 use super::settings::{Settings, Target};
-use super::{identification, place, restraint, secure};
-use crate::domain::feedback::FeedbackType;
-use crate::domain::threshold::MOST_COMPLAINTS;
+use super::{identification, place, restraint, rules, secure};
 use ipnet::IpNet;
 use regex::Regex;
 use std::collections::HashSet;
@@ -78,7 +76,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     identification::check(settings, &mut problems);
     check_feeds::proving(settings, &mut problems);
     check_feeds::feeds(settings, &mut problems);
-    rules(settings, &mut problems);
+    rules::check(settings, &mut problems);
     lock(settings, &mut problems);
     restraint::check(settings, &mut problems);
     problems.0
@@ -248,45 +246,6 @@ pub(super) fn too_wide(net: &IpNet) -> bool {
     match net {
         IpNet::V4(net) => net.prefix_len() < 8,
         IpNet::V6(net) => net.prefix_len() < 16,
-    }
-}
-
-fn rules(settings: &Settings, problems: &mut Problems) {
-    let mut seen = HashSet::new();
-    for (i, rule) in settings.rules.iter().enumerate() {
-        let key = format!("rules[{i}]");
-        name(problems, &key, &rule.name, &mut seen);
-        for feed in &rule.feeds {
-            problems.demand(
-                settings.feeds.iter().any(|f| f.name == *feed),
-                format!("{key}.feeds"),
-                format!("there is no feed '{feed}'"),
-            );
-        }
-        for kind in &rule.feedback_types {
-            problems.demand(
-                FeedbackType::from(kind.as_str()).may_count(),
-                format!("{key}.feedback_types"),
-                format!("{kind} never counts"),
-            );
-        }
-        problems.demand(
-            rule.window.0.as_secs() > 0,
-            format!("{key}.window"),
-            "must be at least 1s",
-        );
-        for (what, value) in [
-            ("min_weight", rule.min_weight),
-            ("min_messages", rule.min_messages),
-            ("min_complainants", rule.min_complainants),
-            ("min_feeds", rule.min_feeds),
-        ] {
-            problems.demand(
-                value > 0 && value <= MOST_COMPLAINTS as u64,
-                format!("{key}.{what}"),
-                format!("must be at least 1 and at most {MOST_COMPLAINTS}"),
-            );
-        }
     }
 }
 

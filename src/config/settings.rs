@@ -5,6 +5,7 @@
 use super::feeds::{Feed, Proving};
 use super::identification::{Identification, OwnSettings};
 use super::restraint::Restraint;
+use super::rules::Rule;
 use super::smtp::Smtp;
 use super::values::{Secret, SecretUrl, Size, Span};
 use crate::lock::spamexperts;
@@ -47,13 +48,12 @@ impl Default for Settings {
     fn default() -> Self {
         let rule = |name: &str, hours: u64, weight, messages, complainants, feeds| Rule {
             name: name.into(),
-            feeds: Vec::new(),
-            feedback_types: Vec::new(),
             window: Span::secs(hours * 3600),
             min_weight: weight,
             min_messages: messages,
             min_complainants: complainants,
             min_feeds: feeds,
+            ..Rule::default()
         };
         Self {
             log: Log::default(),
@@ -155,37 +155,6 @@ impl Default for Store {
             timeout: Span::secs(30),
         }
     }
-}
-
-/// When enough is enough.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// Its name, in records and metrics.
-    pub name: String,
-    /// Feeds that it looks at; empty for all.
-    #[serde(default)]
-    pub feeds: Vec<String>,
-    /// Feedback types that it looks at; empty for all that count.
-    #[serde(default)]
-    pub feedback_types: Vec<String>,
-    /// The sliding window.
-    pub window: Span,
-    /// Least sum of weights in the window.
-    pub min_weight: u64,
-    /// Least number of distinct messages in the window.
-    #[serde(default = "one_u64")]
-    pub min_messages: u64,
-    /// Least number of distinct complainants in the window.
-    #[serde(default = "one_u64")]
-    pub min_complainants: u64,
-    /// Least number of distinct feeds in the window.
-    #[serde(default = "one_u64")]
-    pub min_feeds: u64,
-}
-
-fn one_u64() -> u64 {
-    1
 }
 
 /// Where locks go.

@@ -9,7 +9,7 @@ use super::ids::{IncidentId, ReportId};
 use super::report::Format;
 use super::restraint::{Restraint, Restraints};
 use super::standing::Standing;
-use super::threshold::Rule;
+use super::threshold::{Rule, Step};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -91,6 +91,8 @@ pub struct Opened {
     pub incident: IncidentId,
     /// The crossed rule's name.
     pub rule: String,
+    /// What the rule asks for.
+    pub action: Step,
     /// Whether its orders go out now: not while locks are only observed, nor when something restrains it.
     pub ordered: bool,
     /// What restrains it, if anything does.

@@ -16,6 +16,7 @@ pub mod lock;
 pub mod pattern;
 pub mod report;
 pub mod restraint;
+pub mod rule;
 pub mod standing;
 pub mod strength;
 pub mod threshold;

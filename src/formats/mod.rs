@@ -12,8 +12,10 @@ mod dmarc_prose;
 mod entity;
 mod fields;
 mod forward;
+mod gateways;
 mod houses;
 mod jmrp;
+mod json;
 mod json_headers;
 mod loop_admin;
 mod mailbox;
@@ -21,12 +23,14 @@ mod mime;
 mod original;
 mod received;
 mod recover;
+mod senders;
 mod spamcop;
 mod text;
 mod trace;
 mod unsubscribe;
 mod values;
 mod webhook;
+mod webhook_services;
 mod x_arf;
 mod xarf;
 mod xarf_classes;
@@ -49,6 +53,7 @@ pub fn read(bytes: &[u8]) -> Reading<'_> {
         .or_else(|| x_arf::read(&message))
         .or_else(|| jmrp::read(&message))
         .or_else(|| spamcop::read(&message))
+        .or_else(|| webhook::in_mail(&message))
         .unwrap_or_else(|| no_report(&message));
     marked(reading)
 }

@@ -15,9 +15,9 @@ use crate::domain::filing::{Opened, Policy};
 use crate::domain::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
 use crate::domain::incident::{Explanation, IncidentState};
 use crate::domain::lock::{Action, LockOrder, OrderState, Subject};
-use crate::domain::restraint::{self, Restraint, Restraints};
+use crate::domain::restraint::{self, Judged, Restraint, Restraints, Told};
 use crate::domain::strength::Strength;
-use crate::domain::threshold::{History, MOST_COMPLAINTS, Rule, longest_window_start};
+use crate::domain::threshold::{About, History, MOST_COMPLAINTS, Rule, Step, longest_window_start};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqlSafeStr;
 use std::collections::{HashMap, HashSet};
@@ -56,45 +56,60 @@ pub(super) async fn assess<D: Dialect>(
         let Some(row) = held.get(&complaint.identity) else {
             continue;
         };
-        let restraints = &policy.restraints;
-        let (rules, at) = (&policy.rules, complaint.received_at);
-        let judged = restraint::assess(
-            rules,
-            &window.complaints,
-            at,
-            row.identity,
-            restraints,
-            decided_at.unwrap_or(at),
-        );
-        let Some(mut judged) = judged else {
-            continue;
-        };
-        let until = judged.crossing.until;
-        // Decided when it is seen; that may be long after the window for a report that was proven late.
-        let now = decided_at.unwrap_or(until);
-        if judged.restraint == Some(Restraint::Trial) {
-            // The window stays as it is, for the rules that are not on trial.
-            if !recorded::<D>(tx, complaint.identity, &judged.crossing.rule, now).await? {
-                let why = Explanation::by_rule(judged, complaint.report, now);
-                let news = open::<D>(tx, complaint.identity, why, policy).await?;
-                opened.insert(complaint.report, news);
+        let (restraints, at) = (&policy.restraints, complaint.received_at);
+        let about = About::new(row.identity);
+        // Again until there is nothing more to tell: each turn adds to what was told.
+        let locked = loop {
+            let judged = restraint::assess(
+                &policy.rules,
+                &window.complaints,
+                at,
+                &about,
+                restraints,
+                &window.told,
+                decided_at.unwrap_or(at),
+            );
+            let Some(mut judged) = judged else {
+                break false;
+            };
+            let until = judged.crossing.until;
+            // Decided when it is seen; that may be long after the window for a report that was proven late.
+            let now = decided_at.unwrap_or(until);
+            if records_only(&judged) {
+                // The window stays as it is, for the other rules.
+                let rule = &judged.crossing.rule;
+                let told = recorded::<D>(tx, complaint.identity, rule, now).await?;
+                window.told.note(&judged, told.unwrap_or(now));
+                if told.is_none() {
+                    let why = Explanation::by_rule(judged, complaint.report, now);
+                    let news = open::<D>(tx, complaint.identity, why, policy).await?;
+                    opened.entry(complaint.report).or_insert(news);
+                }
+                continue;
             }
-            continue;
-        }
-        if judged.restraint.is_none() && !policy.targets.is_empty() {
-            judged.restraint = hold_back::<D>(tx, restraints, now).await?;
-        }
-        let why = Explanation::by_rule(judged, complaint.report, now);
-        let state = state(&why, policy);
-        let news = open::<D>(tx, complaint.identity, why, policy).await?;
-        if state == IncidentState::Observed {
+            if judged.restraint.is_none() && !policy.targets.is_empty() {
+                judged.restraint = hold_back::<D>(tx, restraints, now).await?;
+            }
+            let why = Explanation::by_rule(judged, complaint.report, now);
+            let state = state(&why, policy);
+            let news = open::<D>(tx, complaint.identity, why, policy).await?;
+            opened.insert(complaint.report, news);
+            if state != IncidentState::Observed {
+                break true;
+            }
             window.spend(until);
-        } else {
+            break false;
+        };
+        if locked {
             windows.remove(&complaint.identity);
         }
-        opened.insert(complaint.report, news);
     }
     Ok((opened, windows))
+}
+
+/// Whether a crossing is only written down: it orders nothing, and the window goes on.
+fn records_only(judged: &Judged) -> bool {
+    judged.only_told() || judged.crossing.rule.action != Step::Lock
 }
 
 /// The windows of all identities that have new complaints and no open incident, without the new ones.
@@ -131,6 +146,7 @@ async fn gather<D: Dialect>(
                     from: Window::from_start(start),
                     spent,
                     complaints: History::default(),
+                    told: Told::default(),
                 };
                 // A row as new as this batch has nothing before it.
                 if row.version > 1 {
@@ -191,17 +207,18 @@ fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreErro
     })
 }
 
-/// Whether a rule's crossing by this identity was recorded within the rule's window already.
+/// When a rule's crossing by this identity was last recorded, if it was within the rule's window.
 async fn recorded<D: Dialect>(
     tx: &mut Tx<D>,
     identity: IdentityId,
     rule: &Rule,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Timestamp>, StoreError> {
     let start = rule.window_start(now);
     let values = vec![identity.0.into(), rule.name.as_str().into(), start.into()];
     let rows = D::rows(tx, sql::RECORDED.into_sql_str(), values).await?;
-    Ok(!rows.is_empty())
+    let last = rows.first().map(|row| Columns::<D>::of(row).time());
+    last.transpose()
 }
 
 /// What holds a lock back, seen with all that was ordered before.
@@ -227,6 +244,7 @@ async fn hold_back<D: Dialect>(
 fn state(why: &Explanation, policy: &Policy) -> IncidentState {
     match &why.restraint {
         _ if policy.targets.is_empty() => IncidentState::Observed,
+        _ if why.crossing.rule.action != Step::Lock => IncidentState::Observed,
         None => IncidentState::Open,
         Some(restraint) if restraint.holds() => IncidentState::Held,
         Some(_) => IncidentState::Observed,
@@ -274,8 +292,11 @@ async fn open<D: Dialect>(
     .await?;
     let reason = why.sentence();
     let mut targets: Vec<&str> = policy.targets.iter().map(String::as_str).collect();
-    if targets.is_empty() {
-        targets.push(NO_TARGET);
+    match why.crossing.rule.action {
+        Step::Lock if targets.is_empty() => targets.push(NO_TARGET),
+        Step::Lock => {}
+        // Nothing is asked of anybody.
+        _ => targets.clear(),
     }
     let settled = (order_state == OrderState::Observed).then_some(at);
     for target in targets {
@@ -296,6 +317,9 @@ async fn open<D: Dialect>(
     let mut detail = reason;
     if let Some(restraint) = &why.restraint {
         detail = format!("{detail}; {}", restraint.sentence());
+    } else if why.crossing.rule.action != Step::Lock {
+        let action = why.crossing.rule.action.as_str();
+        detail = format!("{detail}; recorded only: the rule's action is {action}");
     }
     let audit = vec![
         at.into(),
@@ -309,13 +333,14 @@ async fn open<D: Dialect>(
     if state != IncidentState::Observed {
         let row = vec![identity.0.into(), incident.0.into()];
         run::<D>(tx, sql::SET_OPEN_INCIDENT, row).await?;
-    } else if why.restraint != Some(Restraint::Trial) {
+    } else if why.restraint != Some(Restraint::Trial) && why.crossing.rule.action == Step::Lock {
         let row = vec![identity.0.into(), why.crossing.until.into()];
         run::<D>(tx, sql::SET_COUNTED_FROM, row).await?;
     }
     Ok(Opened {
         incident,
         ordered: state == IncidentState::Open,
+        action: why.crossing.rule.action,
         rule: why.crossing.rule.name,
         restraint: why.restraint,
     })

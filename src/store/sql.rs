@@ -253,8 +253,8 @@ pub(super) const CANCEL_ORDERS: &str = "update lock_orders set state = 'refused'
 pub(super) const INSERT_INCIDENT: &str = "insert into incidents (id, identity_id, state, opened_at, \
      explanation, rule) values ($1, $2, $3, $4, $5, $6)";
 /// Whether a rule's crossing by an identity was recorded after an instant.
-pub(super) const RECORDED: &str = "select 1 from incidents where identity_id = $1 and rule = $2 and \
-     opened_at > $3 and state = 'observed' limit 1";
+pub(super) const RECORDED: &str = "select opened_at from incidents where identity_id = $1 and rule = $2 and \
+     opened_at > $3 and state = 'observed' order by opened_at desc limit 1";
 /// Locks ordered after an instant.
 pub(super) const COUNT_LOCKS: &str = "select count(*) from incidents where opened_at > $1 and \
      state not in ('observed', 'held')";
