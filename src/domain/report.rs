@@ -261,6 +261,7 @@ impl Reading<'_> {
             kind: self.kind,
             report: self.report,
             original: self.original,
+            body: None,
             derived: self.derived,
             redacted: self.redacted,
             defects: self.defects,

@@ -1,7 +1,7 @@
 //! Everything about a message that can be decided without the store: read it, prove its feed, name the
 //! sender, judge whether it counts, compress the evidence. A function of its arguments.
 
-use crate::domain::attribution::{self, Methods, Outcome};
+use crate::domain::attribution::{Methods, Outcome};
 use crate::domain::class;
 use crate::domain::complaint::{self, Complaint};
 use crate::domain::feed::checks::Checks;
@@ -15,7 +15,6 @@ use crate::domain::ids::ReportId;
 use crate::domain::report::{MessageKind, Reading};
 use crate::domain::standing::{self, Standing};
 use crate::formats;
-use crate::proving::own_signature;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
 
@@ -111,55 +110,6 @@ impl Judge {
             enquiry.keys = self.own_keys(message);
         }
         (!enquiry.is_empty()).then_some(enquiry)
-    }
-
-    /// Keys of our own that must be asked for. Nearly no message mentions a domain that we sign for in vain.
-    fn own_keys(&self, message: &[u8]) -> Vec<(String, String)> {
-        let (methods, own) = (&self.methods, &self.methods.dkim);
-        let mentions = |domain: &String| memchr::memmem::find(message, domain.as_bytes()).is_some();
-        if !methods.wants_signatures() || !own.dns || !own.domains.iter().any(mentions) {
-            return Vec::new();
-        }
-        let reading = formats::read(message);
-        let mut keys = own_signature::wanted(&reading.headers, own);
-        keys.retain(|(domain, selector)| own.record(domain, selector).is_none());
-        keys.dedup();
-        keys
-    }
-
-    /// Who sent the enclosed message, by the methods that are configured.
-    fn attribute(
-        &self,
-        reading: &Reading<'_>,
-        feed: Option<&Feed>,
-        arrival: &Arrival,
-        message: &[u8],
-        trial: Trial<'_>,
-    ) -> Outcome {
-        let methods = &self.methods;
-        let mut recipients = Vec::new();
-        if methods.wants_tokens() {
-            recipients.clone_from(&arrival.rcpt_to);
-            recipients.extend(addressed(message));
-        }
-        let hops = match methods.wants_hops() {
-            true => formats::hops(&reading.headers),
-            false => Vec::new(),
-        };
-        let fetched = trial.checks.map_or(&[][..], |checks| &checks.keys);
-        let signatures = match methods.wants_signatures() {
-            true => own_signature::verify(&reading.headers, reading.body, &methods.dkim, fetched),
-            false => Vec::new(),
-        };
-        let context = attribution::Context {
-            trust_enclosed_user: feed.is_some_and(|feed| feed.trust_enclosed_user),
-            proven: feed.is_some(),
-            recipients: &recipients,
-            hops: &hops,
-            signatures: &signatures,
-            received_at: trial.received_at,
-        };
-        attribution::attribute(reading, methods, context)
     }
 
     /// Reads and judges a message that arrived at `now`, without asking anybody.
@@ -375,19 +325,6 @@ fn has_dkim(proof: &Proof) -> bool {
         Proof::All(parts) | Proof::Any(parts) => parts.iter().any(has_dkim),
         _ => false,
     }
-}
-
-/// What `To` says, which may hold an alias that the envelope does not.
-fn addressed(message: &[u8]) -> Vec<String> {
-    const LONGEST: usize = 4_096;
-    let fields = Fields::new(message).take_while(|(name, value)| {
-        // A line without a colon: the empty one that ends the headers, or nonsense.
-        !name.is_empty() || !value.trim_ascii().is_empty()
-    });
-    let to = fields.filter(|(name, _)| name.trim_ascii_end().eq_ignore_ascii_case(b"to"));
-    let text =
-        |value: &[u8]| String::from_utf8_lossy(&value[..value.len().min(LONGEST)]).into_owned();
-    to.take(4).map(|(_, value)| text(value)).collect()
 }
 
 /// Whether the outer headers have a DKIM signature, of whatever worth.

@@ -3,6 +3,7 @@
 //! file a method; `search.rs` asks them and weighs words that contradict each other.
 
 pub mod advice;
+mod ask;
 mod dkim;
 mod forwarded;
 mod header;
