@@ -1,6 +1,7 @@
 //! What a person or a service manager types. One file a family of commands; this one knows them all and
 //! turns errors into messages and exit codes (after sysexits).
 
+mod audit;
 mod close;
 mod config;
 pub mod demo;
@@ -12,6 +13,8 @@ mod pause;
 mod serve;
 mod show;
 mod token;
+mod unlock;
+mod which;
 
 use crate::app::StartError;
 use crate::config::{ConfigError, LogFormat, Need, Settings};
@@ -73,6 +76,11 @@ enum Command {
     Resume(pause::Resume),
     /// Let the locks of held incidents go out.
     Approve(pause::Approve),
+    /// End an identity's hold or lock by hand.
+    Unlock(unlock::Unlock),
+    /// Show and check the record of who did what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Make the hash of a password, for smtp.users.
     HashPassword(hash_password::HashPassword),
     /// Make and check tokens that name the sender of a mail.
@@ -115,6 +123,8 @@ pub fn main() -> ExitCode {
         Command::Pause(pause) => pause.run(),
         Command::Resume(resume) => resume.run(),
         Command::Approve(approve) => approve.run(),
+        Command::Unlock(unlock) => unlock.run(),
+        Command::Audit(audit) => audit.run(),
         Command::HashPassword(hash) => hash.run(),
         Command::Token(token) => token.run(),
         Command::Config(config) => config.run(),

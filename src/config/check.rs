@@ -3,6 +3,7 @@
 use super::check_feeds;
 use super::settings::{Settings, Target};
 use super::{identification, place, restraint, rules, secure};
+use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
 use regex::Regex;
 use std::collections::HashSet;
@@ -269,6 +270,22 @@ fn http(settings: &Settings, problems: &mut Problems) {
 }
 
 fn lock(settings: &Settings, problems: &mut Problems) {
+    let own = &settings.lock;
+    problems.demand(
+        own.timeout.0.as_secs() <= LONGEST_TIMEOUT,
+        "lock.timeout",
+        "must be at most 7d, as at the filter",
+    );
+    problems.demand(
+        own.max_automatic_unlocks <= MOST_UNLOCKS,
+        "lock.max_automatic_unlocks",
+        "must be at most 100, as at the filter",
+    );
+    problems.demand(
+        own.cool_down.0.as_secs() <= LONGEST_TIMEOUT,
+        "lock.cool_down",
+        "must be at most 7d",
+    );
     let target = &settings.lock.spamexperts;
     for (key, pattern) in std::iter::once(("success", &target.success))
         .chain([("already_locked", &target.already_locked)])

@@ -8,6 +8,7 @@ use super::restraint::Restraint;
 use super::rules::Rule;
 use super::smtp::Smtp;
 use super::values::{Secret, SecretUrl, Size, Span};
+use crate::domain::life::Life;
 use crate::lock::spamexperts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -166,6 +167,14 @@ pub struct Lock {
     /// How long after a crossing an identity is assessed again: a lock may have ended at the target by then,
     /// and what was refused is tried anew.
     pub reopen_after: Span,
+    /// How long a confirmed hold or lock lasts, for rules that say nothing else; 0 for until a person ends it.
+    pub timeout: Span,
+    /// How many locks of one identity the timeout ends; after that only a person does.
+    pub max_automatic_unlocks: u32,
+    /// How long ends by timeout are remembered.
+    pub remember_unlocks: Span,
+    /// How long after a release the identity is not locked at once.
+    pub cool_down: Span,
     /// The filter's lock API.
     pub spamexperts: SpamExperts,
 }
@@ -175,7 +184,24 @@ impl Default for Lock {
         Self {
             target: Target::default(),
             reopen_after: Span::secs(7 * 86_400),
+            timeout: Span::secs(0),
+            max_automatic_unlocks: 3,
+            remember_unlocks: Span::secs(30 * 86_400),
+            cool_down: Span::secs(1_800),
             spamexperts: SpamExperts::default(),
+        }
+    }
+}
+
+impl Lock {
+    /// How long locks last, as the domain knows it.
+    pub fn to_life(&self) -> Life {
+        let timeout = self.timeout.0.as_secs();
+        Life {
+            timeout_seconds: (timeout > 0).then_some(timeout),
+            max_automatic_unlocks: self.max_automatic_unlocks,
+            remember_seconds: self.remember_unlocks.0.as_secs(),
+            cool_down_seconds: self.cool_down.0.as_secs(),
         }
     }
 }

@@ -87,6 +87,7 @@ impl Settings {
                 .map(|feed| (feed.name, feed.caps))
                 .collect(),
             reopen_after_seconds: self.lock.reopen_after.0.as_secs(),
+            life: self.lock.to_life(),
             targets: match self.lock.target {
                 Target::Observe => Vec::new(),
                 Target::SpamExperts => vec![crate::domain::lock::SPAMEXPERTS.to_owned()],

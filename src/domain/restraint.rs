@@ -95,6 +95,13 @@ pub enum Restraint {
         /// The budget.
         max_locks_per_hour: u64,
     },
+    /// A lock of this identity was ended a short while ago, by somebody who looked.
+    CoolDown {
+        /// Until when that holds back.
+        until: Timestamp,
+        /// Who ended it: `hand` or `target`.
+        released_by: String,
+    },
 }
 
 impl Restraint {
@@ -105,15 +112,20 @@ impl Restraint {
             Self::Protected { .. } => "protected",
             Self::Paused { .. } => "paused",
             Self::OverBudget { .. } => "over_budget",
+            Self::CoolDown { .. } => "cool_down",
         }
     }
 
     /// All names, for metrics that start at zero.
-    pub const NAMES: [&'static str; 4] = ["trial", "protected", "paused", "over_budget"];
+    pub const NAMES: [&'static str; 5] =
+        ["trial", "protected", "paused", "over_budget", "cool_down"];
 
     /// Whether a person may still let the lock go out. Otherwise it is only recorded.
     pub fn holds(&self) -> bool {
-        matches!(self, Self::Paused { .. } | Self::OverBudget { .. })
+        matches!(
+            self,
+            Self::Paused { .. } | Self::OverBudget { .. } | Self::CoolDown { .. }
+        )
     }
 
     /// In words, for records and log lines.
@@ -126,6 +138,13 @@ impl Restraint {
             Self::Paused { by } => format!("held: locks are paused by {by}"),
             Self::OverBudget { max_locks_per_hour } => {
                 format!("held: {max_locks_per_hour} identities were locked within an hour already")
+            }
+            Self::CoolDown { until, released_by } => {
+                let by = match released_by.as_str() {
+                    "target" => "at the target",
+                    _ => "by hand",
+                };
+                format!("held: it was released {by} a short while ago, which counts until {until}")
             }
         }
     }
