@@ -78,6 +78,7 @@ fn the_sample_has_every_key() {
                 "identification.dkim.keys",
                 "smtp.listeners",
                 "smtp.users",
+                "targets",
             ]
             .contains(&key.as_str())
         })
