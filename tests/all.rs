@@ -16,6 +16,7 @@ mod parse;
 mod proving;
 mod samples;
 mod simulation;
+mod simulation_life;
 mod smtp;
 mod store;
 mod support;

@@ -2,7 +2,7 @@
 
 use super::check_feeds;
 use super::settings::{Settings, Target};
-use super::{identification, place, restraint, rules, secure};
+use super::{identification, place, reconcile, restraint, rules, secure};
 use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
 use regex::Regex;
@@ -80,6 +80,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     rules::check(settings, &mut problems);
     lock(settings, &mut problems);
     restraint::check(settings, &mut problems);
+    reconcile::check(settings, &mut problems);
     problems.0
 }
 

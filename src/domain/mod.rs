@@ -16,6 +16,7 @@ pub mod incident;
 pub mod life;
 pub mod lock;
 pub mod pattern;
+pub mod reconcile;
 pub mod report;
 pub mod restraint;
 pub mod rule;
