@@ -8,7 +8,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Settings, Span};
 use crate::domain::identity::{Identity, OutgoingUser};
 use crate::domain::incident::{NotAllowed, Step};
-use crate::domain::lock::Subject;
+use crate::domain::lock::{Action, Subject};
+use crate::domain::routing::Routing;
 use crate::store::{ByHand, Store, Wish};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -78,8 +79,8 @@ impl Lock {
     /// Runs it.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let settings = self.file.load_without_target()?;
-        let targets = settings.to_policy().targets;
-        if targets.is_empty() {
+        let routing = settings.to_routing();
+        if routing.is_empty() {
             eprintln!("arfd: lock.target is \"observe\": nobody would be locked");
             return Ok(ExitCode::from(BAD_CONFIG));
         }
@@ -93,7 +94,7 @@ impl Lock {
         };
         super::runtime()?.block_on(async {
             let store = app::open_existing_store(&settings).await?;
-            let code = self.lock(store.as_ref(), &settings, &targets, &all).await;
+            let code = self.lock(store.as_ref(), &settings, &routing, &all).await;
             store.close().await;
             code
         })
@@ -103,14 +104,14 @@ impl Lock {
         &self,
         store: &dyn Store,
         settings: &Settings,
-        targets: &[String],
+        routing: &Routing,
         all: &[Line],
     ) -> anyhow::Result<ExitCode> {
         let bar = bar(all.len());
         let (mut refused, mut senseless) = (0, 0);
         for line in all {
             let told = match self.who(line) {
-                Some(identity) => self.one(store, settings, targets, &identity).await?,
+                Some(identity) => self.one(store, settings, routing, &identity).await?,
                 None => Told::Senseless,
             };
             let text = match &told {
@@ -160,7 +161,7 @@ impl Lock {
         &self,
         store: &dyn Store,
         settings: &Settings,
-        targets: &[String],
+        routing: &Routing,
         identity: &Identity,
     ) -> anyhow::Result<Told> {
         let protected = settings.restraint.to_restraints().protected;
@@ -171,13 +172,25 @@ impl Lock {
             let why = format!("it is protected by {pattern}; --force locks it all the same");
             return Ok(Told::Refused(why));
         }
+        let step = if self.hold { Step::Hold } else { Step::Lock };
+        let action = if self.hold {
+            Action::Hold
+        } else {
+            Action::Lock
+        };
+        let targets = routing.targets(action, self.of.subject(), identity);
+        if targets.is_empty() {
+            return Ok(Told::Refused(
+                "no target takes such an order about it".to_owned(),
+            ));
+        }
         let what = ByHand {
             identity: identity.clone(),
             subject: self.of.subject(),
-            step: if self.hold { Step::Hold } else { Step::Lock },
+            step,
             despite: pattern.map(ToString::to_string),
             timeout_seconds: self.lasts.map(|span| span.0.as_secs()).filter(|s| *s > 0),
-            targets: targets.to_vec(),
+            targets: targets.into_iter().map(str::to_owned).collect(),
         };
         let wish = Wish {
             actor: &self.trail.by,
