@@ -15,7 +15,6 @@ mod parse;
 mod proving;
 mod samples;
 mod simulation;
-mod simulation_life;
 mod smtp;
 mod store;
 mod support;

@@ -8,11 +8,13 @@ use arfd::cli::demo::stand_in::StandIn;
 use std::collections::BTreeSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "kills and waits: run with --ignored"]
 async fn orders_survive_a_filter_that_goes_down_sqlite() {
     run(Place::sqlite(), 40).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "kills and waits: run with --ignored"]
 async fn orders_survive_a_filter_that_goes_down_postgres() {
     if let Some(place) = Place::postgres().await {
         run(place, 40).await;

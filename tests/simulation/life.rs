@@ -2,6 +2,7 @@
 //! answers late, wrongly, twice or never, against both databases. At the end what is in effect at the target is
 //! what the store says, nobody was locked again within a cool-down but by a person, and the audit chain is whole.
 
+mod check;
 mod target;
 mod world;
 
@@ -160,11 +161,13 @@ fn cases(usual: u32) -> u32 {
 }
 
 #[test]
+#[ignore = "takes minutes: run with --ignored"]
 fn on_sqlite() {
     simulate(Database::Sqlite, cases(60));
 }
 
 #[test]
+#[ignore = "takes minutes: run with --ignored"]
 fn on_postgres() {
     simulate(Database::Postgres, cases(12));
 }
