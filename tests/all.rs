@@ -1,5 +1,6 @@
 //! All integration tests in one binary, one module a subject.
 
+mod adversary;
 mod architecture;
 mod cli;
 mod clients;
@@ -10,6 +11,7 @@ mod golden;
 mod hostile;
 mod http;
 mod kill;
+mod month;
 mod outbox;
 mod parse;
 mod proving;
@@ -19,3 +21,6 @@ mod smtp;
 mod store;
 mod support;
 mod targets;
+
+// The month is a benchmark, too, which has them at its root.
+use support::letters;

@@ -20,6 +20,7 @@ pub mod pattern;
 pub mod reconcile;
 pub mod report;
 pub mod restraint;
+pub mod results;
 pub mod routing;
 pub mod rule;
 pub mod standing;
