@@ -2,12 +2,15 @@
 //! turns errors into messages and exit codes (after sysexits).
 
 mod audit;
+mod bulk;
 mod close;
 mod config;
 pub mod demo;
 mod hash_password;
 mod ingest;
 mod list;
+mod lock;
+mod locks;
 mod parse;
 mod pause;
 mod serve;
@@ -15,6 +18,7 @@ mod show;
 mod token;
 mod unlock;
 mod which;
+mod why;
 
 use crate::app::StartError;
 use crate::config::{ConfigError, LogFormat, Need, Settings};
@@ -76,6 +80,13 @@ enum Command {
     Resume(pause::Resume),
     /// Let the locks of held incidents go out.
     Approve(pause::Approve),
+    /// Explain an incident: reports, rule, sums, orders and answers.
+    Why(why::Why),
+    /// Hold or lock somebody by hand.
+    Lock(lock::Lock),
+    /// What is locked at the targets, and how that differs from the store.
+    #[command(subcommand)]
+    Locks(locks::Locks),
     /// End an identity's hold or lock by hand.
     Unlock(unlock::Unlock),
     /// Show and check the record of who did what.
@@ -123,6 +134,9 @@ pub fn main() -> ExitCode {
         Command::Pause(pause) => pause.run(),
         Command::Resume(resume) => resume.run(),
         Command::Approve(approve) => approve.run(),
+        Command::Why(why) => why.run(),
+        Command::Lock(lock) => lock.run(),
+        Command::Locks(locks) => locks.run(),
         Command::Unlock(unlock) => unlock.run(),
         Command::Audit(audit) => audit.run(),
         Command::HashPassword(hash) => hash.run(),

@@ -12,6 +12,7 @@ mod identification;
 mod listeners;
 mod maps;
 mod place;
+mod reconcile;
 mod restraint;
 mod rules;
 mod secure;
@@ -30,6 +31,7 @@ pub use identification::{
     Header, HeaderMissing, Identification, OwnSettings, PlusTags, Script, Source,
 };
 pub use listeners::{Address, Listener, Mode, Protocol, Tls};
+pub use reconcile::{Reconcile, WhenLost};
 pub use restraint::Restraint;
 pub use rules::Rule;
 pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};
