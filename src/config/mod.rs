@@ -5,6 +5,7 @@
 mod check;
 mod check_feeds;
 mod check_listeners;
+mod check_targets;
 mod environment;
 mod feeds;
 mod identification;
@@ -18,6 +19,7 @@ mod settings;
 mod smtp;
 mod spamexperts;
 mod target;
+mod target_kinds;
 mod targets;
 mod translate;
 mod values;
@@ -35,7 +37,7 @@ pub use settings::*;
 pub use smtp::Smtp;
 pub use spamexperts::SpamExperts;
 pub use target::check_target;
-pub use targets::{Kind, TargetTable, Webhook};
+pub use targets::{Cpanel, Exec, Kind, KumoMta, MapFile, TargetTable, Webhook};
 pub use values::{MASK, Secret, SecretUrl, Size, Span};
 
 use std::ffi::OsString;
