@@ -1,5 +1,6 @@
 //! All integration tests in one binary, one module a subject.
 
+mod adversary;
 mod architecture;
 mod cli;
 mod clients;
@@ -10,7 +11,9 @@ mod golden;
 mod hostile;
 mod http;
 mod kill;
+mod month;
 mod outbox;
+mod own_signature;
 mod parse;
 mod proving;
 mod samples;
@@ -19,3 +22,8 @@ mod smtp;
 mod store;
 mod support;
 mod targets;
+mod token;
+mod truth_table;
+
+// The month is a benchmark, too, which has them at its root.
+use support::letters;

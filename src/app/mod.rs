@@ -7,7 +7,7 @@ mod targets;
 mod watchdog;
 mod wire;
 
-pub use wire::{judge, open_existing_store, open_store, policy, prover};
+pub use wire::{judge, open_existing_store, open_store, policy, prover, reconciler};
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -21,6 +21,7 @@ use crate::lock::SetupError;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
+use crate::reconcile::Reconciler;
 use crate::smtp::{self, Edge};
 use crate::store::{Store, StoreError};
 use desk::Desk;
@@ -129,6 +130,7 @@ pub struct Daemon {
     writer_task: JoinHandle<()>,
     outbox_task: JoinHandle<()>,
     expiry_task: JoinHandle<()>,
+    reconcile_task: JoinHandle<()>,
     reprove_task: JoinHandle<()>,
     health_task: JoinHandle<()>,
     http_task: JoinHandle<()>,
@@ -194,6 +196,19 @@ impl Daemon {
         let health_task = watched(
             "health",
             health.run(Arc::clone(&store), Arc::clone(&clock), stop_outbox.clone()),
+            (&stop_outbox, &failed),
+        );
+        let reconciler = Reconciler::new(
+            Arc::clone(&store),
+            targets.clone(),
+            Arc::clone(&ordered),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            wire::reconcile_settings(settings),
+        );
+        let reconcile_task = watched(
+            "reconcile",
+            reconciler.run(stop_outbox.clone()),
             (&stop_outbox, &failed),
         );
         let outbox = Arc::new(Outbox::new(
@@ -295,6 +310,7 @@ impl Daemon {
             writer_task,
             outbox_task,
             expiry_task,
+            reconcile_task,
             reprove_task,
             health_task,
             http_task,
@@ -328,6 +344,7 @@ impl Daemon {
         self.stop_outbox.cancel();
         finished("outbox", self.outbox_task).await;
         finished("expiry", self.expiry_task).await;
+        finished("reconcile", self.reconcile_task).await;
         finished("reprove", self.reprove_task).await;
         finished("health", self.health_task).await;
         self.stop_http.cancel();

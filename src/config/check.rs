@@ -3,7 +3,7 @@
 use super::check_feeds;
 use super::check_targets;
 use super::settings::Settings;
-use super::{identification, place, restraint, rules, secure};
+use super::{identification, place, reconcile, restraint, rules, secure};
 use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
 use std::collections::HashSet;
@@ -81,6 +81,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     lock(settings, &mut problems);
     check_targets::check(settings, &mut problems);
     restraint::check(settings, &mut problems);
+    reconcile::check(settings, &mut problems);
     problems.0
 }
 

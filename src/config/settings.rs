@@ -4,6 +4,7 @@
 
 use super::feeds::{Feed, Proving};
 use super::identification::{Identification, OwnSettings};
+use super::reconcile::Reconcile;
 use super::restraint::Restraint;
 use super::rules::Rule;
 use super::smtp::Smtp;
@@ -11,6 +12,7 @@ use super::spamexperts::SpamExperts;
 use super::targets::TargetTable;
 use super::values::{Secret, SecretUrl, Span};
 use crate::domain::life::Life;
+use crate::domain::strength::Strength;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -37,6 +39,8 @@ pub struct Settings {
     pub restraint: Restraint,
     /// How lock orders are carried out.
     pub outbox: Outbox,
+    /// How targets are held against the store.
+    pub reconcile: Reconcile,
     /// Where locks go, when `lock.target` is "targets".
     pub targets: Vec<TargetTable>,
     /// How feeds are proven that need DNS for it.
@@ -56,6 +60,8 @@ impl Default for Settings {
             min_messages: messages,
             min_complainants: complainants,
             min_feeds: feeds,
+            // What a sender only claims locks nobody: he may claim to be anybody.
+            min_strength: Strength::Enclosed,
             ..Rule::default()
         };
         Self {
@@ -68,12 +74,14 @@ impl Default for Settings {
             lock: Lock::default(),
             restraint: Restraint::default(),
             outbox: Outbox::default(),
+            reconcile: Reconcile::default(),
             proving: Proving::default(),
             targets: Vec::new(),
             feeds: Vec::new(),
             rules: vec![
                 rule("burst", 2, 50, 10, 10, 1),
-                rule("complaints", 24, 30, 3, 3, 2),
+                rule("complaints", 24, 80, 8, 8, 2),
+                rule("steady", 7 * 24, 60, 60, 60, 1),
             ],
         }
     }

@@ -3,6 +3,7 @@
 //! is the [`writer`]'s.
 
 pub mod health;
+mod naming;
 mod note;
 pub mod prepare;
 pub mod reprove;

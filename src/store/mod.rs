@@ -18,6 +18,7 @@ mod caps;
 mod closing;
 mod crossing;
 mod dialect;
+mod dossier;
 mod error;
 mod filing;
 mod health;
@@ -25,9 +26,11 @@ mod incident;
 mod incidents;
 mod life_sql;
 mod listing;
+mod manual;
 mod opening;
 mod orders;
 mod postgres;
+mod reconcile;
 pub mod sql;
 mod sqlite;
 mod switch;
@@ -35,7 +38,10 @@ mod trail;
 mod unproven;
 mod window;
 
+pub use dossier::Dossier;
 pub use incidents::{Ended, Incidents, Wish};
+pub use manual::ByHand;
+pub use reconcile::Drift;
 pub use switch::Known;
 
 /// How a store is opened.

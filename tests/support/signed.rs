@@ -32,18 +32,36 @@ impl Signer {
 
     /// Tells the world its public key.
     pub fn publish(&self, dns: &Dns) {
+        dns.text(&format!("s1._domainkey.{}", self.domain), &self.record());
+    }
+
+    /// Its public key as DNS would tell it.
+    pub fn record(&self) -> String {
         let public = base64::engine::general_purpose::STANDARD.encode(self.key().public_key());
-        let record = format!("v=DKIM1; k=ed25519; p={public}");
-        dns.text(&format!("s1._domainkey.{}", self.domain), &record);
+        format!("v=DKIM1; k=ed25519; p={public}")
     }
 
     /// The message with a signature over these fields.
     pub fn sign(&self, message: &[u8], covered: &[&str], part_of_body: bool) -> Vec<u8> {
-        let signer = DkimSigner::from_key(self.key())
+        self.sign_for(message, covered, part_of_body, None)
+    }
+
+    /// The same, with a signature that ends so many seconds from now.
+    pub fn sign_for(
+        &self,
+        message: &[u8],
+        covered: &[&str],
+        part_of_body: bool,
+        seconds: Option<u64>,
+    ) -> Vec<u8> {
+        let mut signer = DkimSigner::from_key(self.key())
             .domain(self.domain)
             .selector("s1")
             .headers(covered.iter().copied())
             .body_length(part_of_body);
+        if let Some(seconds) = seconds {
+            signer = signer.expiration(seconds);
+        }
         let signature = signer.sign(message).unwrap();
         [signature.to_header().as_bytes(), message].concat()
     }

@@ -20,7 +20,7 @@ exec 9>turn; flock 9
 touch locked effects
 if [ "$2" = list ]; then
     awk -F '\t' 'BEGIN { printf "{\"entries\":[" }
-        { printf "%s{\"action\":\"%s\",\"identity\":\"%s\"}", NR > 1 ? "," : "", $1, $2 }
+        { printf "%s{\"action\":\"%s\",\"identity\":\"%s\"}", (NR > 1 ? "," : ""), $1, $2 }
         END { print "]}" }' locked
     exit 0
 fi

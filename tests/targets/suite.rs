@@ -122,7 +122,11 @@ fn lock_of(target: &dyn LockTarget) -> Action {
 
 /// Holds the listing, where there is one, against what the other side says.
 async fn listing_agrees<B: Bench>(bench: &B) {
-    match bench.target().list(&[DOMAIN.to_owned()]).await {
+    match bench
+        .target()
+        .list(&[DOMAIN, "x.example.net"].map(str::to_owned))
+        .await
+    {
         Err(NoListing::Unsupported) => {}
         Err(NoListing::Failed(why)) => panic!("no listing: {why}"),
         Ok(listed) => {

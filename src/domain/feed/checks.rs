@@ -1,6 +1,7 @@
 //! What was found out about a message's signatures and its sender's policy (DKIM, RFC 6376; SPF, RFC 7208),
 //! and whether a signature that verifies also says what a feed needs it to say.
 
+use crate::domain::attribution::KeyCheck;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +43,8 @@ pub struct DkimCheck {
     /// Whether it covers the body only up to a length (`l=`): anything may have been added.
     #[serde(default)]
     pub part_of_body: bool,
-    /// Which of the fields `from`, `to`, `cc` and `date` it covers in all their occurrences.
+    /// Which of the fields `from`, `to`, `cc`, `date` and `content-type` it covers in all their occurrences. The last
+    /// also where the body bears it out.
     #[serde(default)]
     pub covers: Vec<String>,
 }
@@ -88,6 +90,9 @@ pub struct Checks {
     /// The policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spf: Vec<SpfCheck>,
+    /// Public keys of our own that were asked for because the enclosed message bears a signature of ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyCheck>,
 }
 
 /// What a feed asks of a signature besides that it verifies.
@@ -115,6 +120,8 @@ pub enum Flaw {
     FromNotSigned,
     /// It covers only the beginning of the body.
     PartOfBody,
+    /// `Content-Type` is not covered, and says otherwise than the body how this is divided.
+    OtherParts,
     /// `To` and `Cc` are not covered or name none of the envelope's recipients.
     NotAddressed,
     /// It had ended when the message came.
@@ -135,6 +142,7 @@ impl Flaw {
             Self::NotAligned => "not aligned with From",
             Self::FromNotSigned => "From is not signed",
             Self::PartOfBody => "signs only a part of the body (l=)",
+            Self::OtherParts => "Content-Type is not signed and does not fit the body",
             Self::NotAddressed => "To is not signed or names none of the recipients",
             Self::Expired => "expired",
             Self::Stale => "too old",
@@ -169,6 +177,9 @@ impl DkimDemand {
         }
         if signature.part_of_body {
             return Some(Flaw::PartOfBody);
+        }
+        if !covers("content-type") {
+            return Some(Flaw::OtherParts);
         }
         let to_us = || {
             let named = |rcpt: &String| {
@@ -243,7 +254,9 @@ mod tests {
             signed_at: Some(at(-60)),
             expires_at: None,
             part_of_body: false,
-            covers: ["from", "to", "cc"].map(str::to_owned).into(),
+            covers: ["from", "to", "cc", "content-type"]
+                .map(str::to_owned)
+                .into(),
         };
         let checks = Checks {
             from: Some("arf.example".into()),
@@ -271,7 +284,7 @@ mod tests {
         assert_eq!(
             flaw(|d, s, _| {
                 d.addressed = false;
-                s.covers = vec!["from".into()]
+                s.covers = vec!["from".into(), "content-type".into()]
             }),
             None
         );
@@ -327,11 +340,15 @@ mod tests {
         );
         assert_eq!(flaw(|_, s, _| s.part_of_body = true), Some(PartOfBody));
         assert_eq!(
-            flaw(|_, s, _| s.covers = vec!["from".into()]),
+            flaw(|_, s, _| s.covers.retain(|c| c != "content-type")),
+            Some(OtherParts)
+        );
+        assert_eq!(
+            flaw(|_, s, _| s.covers = vec!["from".into(), "content-type".into()]),
             Some(NotAddressed)
         );
         assert_eq!(
-            flaw(|_, s, _| s.covers = vec!["from".into(), "to".into()]),
+            flaw(|_, s, _| s.covers.retain(|c| c != "cc")),
             Some(NotAddressed),
             "an unsigned Cc was added"
         );
