@@ -4,7 +4,7 @@
 use super::check::Problems;
 use super::targets::{api_url, reach};
 use super::values::{Secret, SecretUrl, Size, Span};
-use crate::domain::lock::Subject;
+use crate::domain::lock::{Action, Subject};
 use crate::lock::{cpanel, exec, kumomta, map_file};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -165,14 +165,19 @@ impl MapFile {
                 "must begin with the absolute path of a program; there is no shell",
             );
         }
-        for (name, action) in [
-            ("lock_action", &self.lock_action),
-            ("hold_action", &self.hold_action),
+        for (name, action, wanted, words) in [
+            (
+                "lock_action",
+                &self.lock_action,
+                Action::Lock,
+                "REJECT, DISCARD or a code that begins with 4 or 5",
+            ),
+            ("hold_action", &self.hold_action, Action::Hold, "HOLD"),
         ] {
             problems.demand(
-                !action.trim().is_empty() && !action.contains(['\n', '\r', '\0']),
+                map_file::says(action, wanted) && !action.contains(['\n', '\r', '\0']),
                 format!("{key}.{name}"),
-                "must be one line that says something",
+                format!("must be one line that begins with {words}"),
             );
         }
     }

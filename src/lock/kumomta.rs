@@ -240,7 +240,7 @@ impl KumoMta {
         };
         self.meter.count("suspend", "ok");
         let found = self.suspensions().await?;
-        match found.iter().any(|s| s.is_of(tenant)) {
+        match found.iter().any(|s| so(&s)) {
             true => Ok(format!("suspended: {}", made.id)),
             false => Err(later("not confirmed: it is not listed".to_owned())),
         }

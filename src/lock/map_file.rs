@@ -21,12 +21,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 mod text;
 
 pub use text::Format;
 use text::{Actions, Text};
+
+/// Whether Postfix's action refuses mail, for a lock, or holds it back. Rows with others would not be known again.
+pub fn says(action: &str, wanted: Action) -> bool {
+    text::means(action) == Some(wanted)
+}
 
 /// Which file is written, and how.
 #[derive(Clone, Debug)]
@@ -56,11 +62,24 @@ pub struct Settings {
 /// The target.
 pub struct MapFile(Arc<Inner>);
 
+/// A run that did not work, or was given up half-way, is owed again.
+struct Owed<'d>(Option<&'d AtomicBool>);
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        if let Some(dirty) = self.0 {
+            dirty.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
 struct Inner {
     settings: Settings,
     meter: Meter,
     /// The file was changed, or may have been, and the program behind it has not run since.
     dirty: AtomicBool,
+    /// One run of that program at a time, so that nobody is told of success before it worked.
+    running: Mutex<()>,
 }
 
 impl fmt::Debug for MapFile {
@@ -106,11 +125,16 @@ impl MapFile {
                 "has an action that is empty or not one line",
             );
         }
+        if !says(&settings.lock_action, Action::Lock) || !says(&settings.hold_action, Action::Hold)
+        {
+            return failed(&settings.path, "has an action that it could not read back");
+        }
         let good = [("order", "ok"), ("list", "listed")];
         Ok(Self(Arc::new(Inner {
             meter: Meter::new(&settings.name, metrics, clock, &good),
             settings,
             dirty: AtomicBool::new(true),
+            running: Mutex::new(()),
         })))
     }
 
@@ -132,10 +156,12 @@ impl MapFile {
         let Some((program, arguments)) = settings.after.split_first() else {
             return Ok(());
         };
+        let _alone = self.0.running.lock().await;
         // Taken before it runs: what changes meanwhile makes it run again.
         if !self.0.dirty.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
+        let mut run_owed = Owed(Some(&self.0.dirty));
         let run = Command::new(program)
             .args(arguments)
             .env_clear()
@@ -145,12 +171,14 @@ impl MapFile {
             .kill_on_drop(true)
             .output();
         let failed = match tokio::time::timeout(settings.timeout, run).await {
-            Ok(Ok(output)) if output.status.success() => return Ok(()),
+            Ok(Ok(output)) if output.status.success() => {
+                run_owed.0 = None;
+                return Ok(());
+            }
             Ok(Ok(output)) => shorten(&String::from_utf8_lossy(&output.stderr)),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no end in time".to_owned(),
         };
-        self.0.dirty.store(true, Ordering::SeqCst);
         Err(format!("{program}: {failed}"))
     }
 
@@ -233,8 +261,9 @@ impl Inner {
         };
         let after = text.write(&self.settings.name, self.settings.format, &actions);
         if after != before {
-            self.replace(&after)?;
+            // First, for it may have the name already when it fails.
             self.dirty.store(true, Ordering::SeqCst);
+            self.replace(&after)?;
         }
         Ok(text)
     }

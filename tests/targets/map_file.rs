@@ -167,7 +167,13 @@ async fn rebuilt_from_what_the_store_says() {
 async fn keys_that_would_mean_more_are_refused() {
     let map = Map::with(Format::Lines);
     let target = map.map();
-    for value in ["bob:x@x.example", "bob", "#bob@x.example", "@x.example"] {
+    for value in [
+        "bob:x@x.example",
+        "bob|al@x.example",
+        "bob",
+        "#bob@x.example",
+        "@x.example",
+    ] {
         refused(target.carry_out(&order(Action::Lock, value)).await);
     }
     assert!(!target.can(Action::Hold, Subject::Identity));

@@ -15,6 +15,9 @@ pub enum Format {
     Rspamd,
 }
 
+/// What makes a pattern of a key, or is expanded in it.
+const PATTERN: [char; 10] = ['?', '[', ']', '(', ')', '{', '}', '|', '^', '$'];
+
 impl Format {
     /// Whether a key stands for itself in such a map and for nothing else.
     pub(super) fn carries(self, key: &str) -> bool {
@@ -26,8 +29,11 @@ impl Format {
             && !key.starts_with(['!', '/', '-', '+', '.', '@', '%', '^', '|', '$']);
         match self {
             // An Exim list ends a key at a colon, and so do lsearch files.
-            Self::Lines => plain && !key.contains(':'),
-            Self::Postfix | Self::Rspamd => plain,
+            Self::Lines => plain && !key.contains(':') && !key.contains(PATTERN),
+            // The same file may be set up as a map of globs or expressions there.
+            Self::Rspamd => plain && !key.contains(PATTERN),
+            // Only what begins with a delimiter is an expression there.
+            Self::Postfix => plain,
         }
     }
 
@@ -69,18 +75,29 @@ fn row(line: &[u8], format: Format) -> Option<(String, Action)> {
         return None;
     }
     let mut words = line.split_whitespace();
-    let key = words.next()?.trim_end_matches(':').to_lowercase();
+    let key = words.next()?;
+    // In an lsearch file a colon may end the key; elsewhere it is one of its characters.
+    let key = match format {
+        Format::Lines => key.trim_end_matches(':'),
+        Format::Postfix | Format::Rspamd => key,
+    };
+    let key = key.to_lowercase();
     let action = match format {
         Format::Lines | Format::Rspamd => Action::Lock,
-        Format::Postfix => match words.next()?.to_ascii_uppercase() {
-            word if word == "HOLD" => Action::Hold,
-            word if word == "REJECT" || word == "DISCARD" || word.starts_with(['4', '5']) => {
-                Action::Lock
-            }
-            _ => return None,
-        },
+        Format::Postfix => means(words.next()?)?,
     };
     Some((key, action))
+}
+
+/// What Postfix does by the first word of an action, as far as it is ours: what we write must be read back.
+pub(super) fn means(action: &str) -> Option<Action> {
+    let word = action.split_whitespace().next()?.to_ascii_uppercase();
+    match word.as_str() {
+        "HOLD" => Some(Action::Hold),
+        "REJECT" | "DISCARD" => Some(Action::Lock),
+        word if word.starts_with(['4', '5']) => Some(Action::Lock),
+        _ => None,
+    }
 }
 
 impl Text {
@@ -219,6 +236,14 @@ mod tests {
             ("bob@x.example", true, true),
             ("grüße@x.example", true, true),
             ("bob:x@x.example", false, true),
+            ("bob|al@x.example", false, true),
+            ("b[oa]b@x.example", false, true),
+            ("bob$@x.example", false, true),
+            ("bob?@x.example", false, true),
+            ("bob\u{2028}@x.example", false, false),
+            ("bob\u{85}@x.example", false, false),
+            ("b.*b@x.example", false, false),
+            ("bob\tOK", false, false),
             ("bob x", false, false),
             ("*", false, false),
             ("!bob", false, false),
@@ -230,6 +255,34 @@ mod tests {
         ] {
             assert_eq!(Format::Lines.carries(key), lines, "{key:?}");
             assert_eq!(Format::Postfix.carries(key), postfix, "{key:?}");
+        }
+        assert!(!Format::Rspamd.carries("bob|al@x.example"));
+    }
+
+    #[test]
+    fn a_key_is_read_back_as_it_was_written() {
+        // Not as "bob@x.example", who is somebody else.
+        let mut text = Text::default();
+        text.ours.insert("bob@x.example:".into(), Action::Lock);
+        let written = text.write("map", Format::Postfix, &ACTIONS);
+        let read = Text::read(&written, "map", Format::Postfix).unwrap();
+        assert_eq!(read.ours, text.ours);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_carried_is_one_row_of_its_own(key: String) {
+            let key = key.to_lowercase();
+            for format in [Format::Postfix, Format::Lines, Format::Rspamd] {
+                if format.carries(&key) {
+                    let mut text = Text::default();
+                    text.ours.insert(key.clone(), Action::Lock);
+                    let written = text.write("map", format, &ACTIONS);
+                    let read = Text::read(&written, "map", format).unwrap();
+                    proptest::prop_assert_eq!(&read, &text);
+                    proptest::prop_assert_eq!(String::from_utf8(written).unwrap().lines().count(), 3);
+                }
+            }
         }
     }
 
