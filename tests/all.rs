@@ -14,6 +14,7 @@ mod lock;
 mod outbox;
 mod parse;
 mod proving;
+mod replay;
 mod samples;
 mod simulation;
 mod smtp;

@@ -3,10 +3,11 @@
 
 mod desk;
 mod doors;
+pub mod replay;
 mod watchdog;
 mod wire;
 
-pub use wire::{judge, open_existing_store, open_store, policy, prover};
+pub use wire::{judge, open_archive, open_existing_store, open_store, policy, prover};
 
 use crate::clock::Clock;
 use crate::config::Settings;

@@ -9,8 +9,10 @@ mod ingest;
 mod list;
 mod parse;
 mod pause;
+mod rules;
 mod serve;
 mod show;
+mod table;
 
 use crate::app::StartError;
 use crate::config::{ConfigError, LogFormat, Need, Settings};
@@ -72,6 +74,9 @@ enum Command {
     Resume(pause::Resume),
     /// Let the locks of held incidents go out.
     Approve(pause::Approve),
+    /// Look at rules, and try new ones on what has happened.
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// Make the hash of a password, for smtp.users.
     HashPassword(hash_password::HashPassword),
     /// Check and show the configuration.
@@ -111,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Pause(pause) => pause.run(),
         Command::Resume(resume) => resume.run(),
         Command::Approve(approve) => approve.run(),
+        Command::Rules(rules) => rules.run(),
         Command::HashPassword(hash) => hash.run(),
         Command::Config(config) => config.run(),
     };

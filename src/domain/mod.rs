@@ -5,6 +5,8 @@
 pub mod attribution;
 pub mod class;
 pub mod complaint;
+pub mod course;
+pub mod explain;
 pub mod feed;
 pub mod feedback;
 pub mod filing;
@@ -14,6 +16,7 @@ pub mod ids;
 pub mod incident;
 pub mod lock;
 pub mod pattern;
+pub mod replay;
 pub mod report;
 pub mod restraint;
 pub mod rule;

@@ -143,7 +143,8 @@ pub struct Judged {
 impl Judged {
     /// Whether it is only written down: the identity's window stays as it is, for the other rules.
     pub fn only_told(&self) -> bool {
-        self.on_trial() || !self.crossing.rule.action.orders()
+        // A hold too, until targets can hold.
+        self.on_trial() || self.crossing.rule.action != threshold::Step::Lock
     }
 
     fn on_trial(&self) -> bool {

@@ -15,9 +15,9 @@ use crate::domain::filing::{Opened, Policy};
 use crate::domain::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
 use crate::domain::incident::{Explanation, IncidentState};
 use crate::domain::lock::{Action, LockOrder, OrderState, Subject};
-use crate::domain::restraint::{self, Judged, Restraint, Restraints, Told};
+use crate::domain::restraint::{self, Restraint, Restraints};
 use crate::domain::strength::Strength;
-use crate::domain::threshold::{About, History, MOST_COMPLAINTS, Rule, Step, longest_window_start};
+use crate::domain::threshold::{About, MOST_COMPLAINTS, Rule, Step, longest_window_start};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqlSafeStr;
 use std::collections::{HashMap, HashSet};
@@ -75,7 +75,7 @@ pub(super) async fn assess<D: Dialect>(
             let until = judged.crossing.until;
             // Decided when it is seen; that may be long after the window for a report that was proven late.
             let now = decided_at.unwrap_or(until);
-            if records_only(&judged) {
+            if judged.only_told() {
                 // The window stays as it is, for the other rules.
                 let rule = &judged.crossing.rule;
                 let told = recorded::<D>(tx, complaint.identity, rule, now).await?;
@@ -107,11 +107,6 @@ pub(super) async fn assess<D: Dialect>(
     Ok((opened, windows))
 }
 
-/// Whether a crossing is only written down: it orders nothing, and the window goes on.
-fn records_only(judged: &Judged) -> bool {
-    judged.only_told() || judged.crossing.rule.action != Step::Lock
-}
-
 /// The windows of all identities that have new complaints and no open incident, without the new ones.
 async fn gather<D: Dialect>(
     store: &SqlStore<D>,
@@ -141,13 +136,7 @@ async fn gather<D: Dialect>(
                 window
             }
             None => {
-                let mut window = Window {
-                    version: row.version,
-                    from: Window::from_start(start),
-                    spent,
-                    complaints: History::default(),
-                    told: Told::default(),
-                };
+                let mut window = Window::new(row.version, start, spent);
                 // A row as new as this batch has nothing before it.
                 if row.version > 1 {
                     load::<D>(tx, id, &mut window, &new).await?;
@@ -171,7 +160,7 @@ async fn load<D: Dialect>(
     let values = vec![id.0.into(), window.from.into(), most.into()];
     let rows = D::rows(tx, sql::SELECT_WINDOW.into_sql_str(), values).await?;
     for row in rows.iter().rev() {
-        let complaint = read::<D>(row)?;
+        let complaint = read_complaint::<D>(row)?;
         if !new.contains(&complaint.id) {
             window.push(complaint);
         }
@@ -189,7 +178,9 @@ fn strength(name: &str) -> Result<Strength, StoreError> {
     found.ok_or_else(|| StoreError::Row(format!("strength {name}")))
 }
 
-fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreError> {
+pub(super) fn read_complaint<D: Dialect>(
+    row: &super::dialect::Row<D>,
+) -> Result<Complaint, StoreError> {
     let mut columns = Columns::<D>::of(row);
     Ok(Complaint {
         id: ComplaintId(columns.id()?),

@@ -1,0 +1,421 @@
+//! Rules held against history: one identity's complaints go through the very functions that the live path
+//! asks, in the order they were received, and what happened then is laid beside it.
+//!
+//! What a replay does not know: locks that were paused, the hour's budget and trials. A crossing that was held
+//! for a person counts as one, as it did then. Complaints have the weight, right and strength that they were
+//! filed with.
+
+use super::complaint::Complaint;
+use super::course::{Course, rules_above};
+use super::filing::Policy;
+use super::identity::Identity;
+use super::ids::{IncidentId, ReportId};
+use super::incident::Explanation;
+use super::restraint::{self, Judged, Restraints, Trials};
+use super::threshold::{About, Rule, Step, Tally, longest_window_start};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// An incident that history knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// Its identifier.
+    pub id: IncidentId,
+    /// Its state by now.
+    pub state: String,
+    /// Why it was opened.
+    pub why: Explanation,
+    /// When somebody ended it, if somebody did; not its age.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl Past {
+    fn judged(&self) -> Judged {
+        Judged {
+            crossing: self.why.crossing.clone(),
+            restraint: self.why.restraint.clone(),
+        }
+    }
+
+    /// Whether it was written down without keeping the identity from being assessed.
+    fn is_observed(&self) -> bool {
+        self.state == "observed"
+    }
+}
+
+/// A crossing in the replay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Crossed {
+    /// The incident's identifier, the same as in history if history crossed so too.
+    pub incident: IncidentId,
+    /// The rule.
+    pub rule: String,
+    /// What it asks for.
+    pub action: Step,
+    /// When.
+    pub at: Timestamp,
+    /// The complaint's report that crossed it.
+    pub trigger: ReportId,
+    /// The sums.
+    pub tally: Tally,
+    /// What would have kept it from ordering anything, by its stable name.
+    pub restraint: Option<&'static str>,
+}
+
+/// The incident that is open in the replay.
+#[derive(Clone, Debug)]
+struct Open {
+    step: Step,
+    opened_at: Timestamp,
+    /// When it ends, as far as that is known: history's own end, or its rule's timeout.
+    ends_at: Option<Timestamp>,
+}
+
+/// One identity's replay.
+#[derive(Debug)]
+pub struct Replay<'p> {
+    rules: &'p [Rule],
+    restraints: Restraints,
+    observes: bool,
+    reopen_after: SignedDuration,
+    identity: &'p Identity,
+    /// Complaints up to then only fill the window.
+    begins: Timestamp,
+    course: Course,
+    trimmed: Timestamp,
+    open: Option<Open>,
+    /// When people or targets ended something, in order, with what.
+    ends: Vec<(Timestamp, IncidentId)>,
+    next_end: usize,
+    known: HashMap<IncidentId, Option<Timestamp>>,
+    crossed: Vec<Crossed>,
+}
+
+impl<'p> Replay<'p> {
+    /// A replay of what came after `begins`. `past`: the identity's incidents, the oldest first. What was open or
+    /// spent at `begins` is so in the replay, whatever rule did it.
+    pub fn new(
+        policy: &'p Policy,
+        identity: &'p Identity,
+        past: &[Past],
+        begins: Timestamp,
+    ) -> Self {
+        let seconds = i64::try_from(policy.reopen_after_seconds).unwrap_or(i64::MAX);
+        let mut ends: Vec<_> = past
+            .iter()
+            .filter_map(|one| Some((one.ended_at?, one.id)))
+            .collect();
+        ends.sort();
+        let mut replay = Self {
+            rules: &policy.rules,
+            restraints: Restraints {
+                trials: Trials::default(),
+                ..policy.restraints.clone()
+            },
+            observes: policy.targets.is_empty(),
+            reopen_after: SignedDuration::from_secs(seconds),
+            identity,
+            begins,
+            course: Course::new(Timestamp::MIN),
+            trimmed: Timestamp::MIN,
+            open: None,
+            next_end: ends.partition_point(|(at, _)| *at <= begins),
+            ends,
+            known: past.iter().map(|one| (one.id, one.ended_at)).collect(),
+            crossed: Vec::new(),
+        };
+        for one in past.iter().filter(|one| one.why.decided_at <= begins) {
+            replay.inherit(one);
+        }
+        replay
+    }
+
+    /// Takes over what an incident from before the beginning left.
+    fn inherit(&mut self, one: &Past) {
+        let judged = one.judged();
+        if one.is_observed() {
+            if judged.only_told() {
+                self.course.told.note(&judged, one.why.decided_at);
+            } else {
+                self.course.spend(judged.crossing.until);
+            }
+            return;
+        }
+        let opened_at = one.why.decided_at;
+        let age = after(opened_at, self.reopen_after);
+        match one.ended_at {
+            Some(ended) if ended <= self.begins => self.course.spend(ended),
+            None if age <= self.begins => self.course.spend(age),
+            ends_at => {
+                self.open = Some(Open {
+                    step: judged.crossing.rule.action,
+                    opened_at,
+                    ends_at,
+                });
+            }
+        }
+    }
+
+    /// The instant after which complaints are needed.
+    pub fn needs_after(&self) -> Timestamp {
+        longest_window_start(self.rules, self.begins)
+    }
+
+    /// The next complaint about the identity, in the order of receipt.
+    pub fn take(&mut self, complaint: &Complaint) {
+        let at = complaint.received_at;
+        self.end_before(at);
+        if !self.course.push(complaint.clone()) || at <= self.begins {
+            return;
+        }
+        self.trim(at);
+        let about = About::new(self.identity);
+        let rules = rules_above(self.rules, self.open.as_ref().map(|open| open.step));
+        loop {
+            let judged = restraint::assess(
+                &rules,
+                &self.course.complaints,
+                at,
+                &about,
+                &self.restraints,
+                &self.course.told,
+                at,
+            );
+            let Some(judged) = judged else { break };
+            let (only_told, restrained) = (judged.only_told(), judged.restraint.is_some());
+            let until = judged.crossing.until;
+            if only_told {
+                self.course.told.note(&judged, until);
+            }
+            let timeout = judged.crossing.rule.lock_timeout_seconds;
+            let crossed = self.note(judged, complaint.report);
+            let (id, step) = (crossed.incident, crossed.action);
+            self.crossed.push(crossed);
+            if only_told {
+                continue;
+            }
+            if self.observes || restrained {
+                self.course.spend(until);
+            } else {
+                let timeout = timeout.and_then(|seconds| i64::try_from(seconds).ok());
+                let times_out = timeout.map(|s| after(until, SignedDuration::from_secs(s)));
+                let opened_at = self.open.as_ref().map_or(until, |open| open.opened_at);
+                self.open = Some(Open {
+                    step,
+                    opened_at,
+                    ends_at: self.known.get(&id).copied().unwrap_or(times_out),
+                });
+            }
+            break;
+        }
+    }
+
+    fn note(&self, judged: Judged, trigger: ReportId) -> Crossed {
+        let restraint = judged.restraint.as_ref().map(|r| r.as_str());
+        let at = judged.crossing.until;
+        let why = Explanation::by_rule(judged, trigger, at);
+        Crossed {
+            incident: why.incident_id(self.identity.id()),
+            rule: why.crossing.rule.name,
+            action: why.crossing.rule.action,
+            at,
+            trigger,
+            tally: why.crossing.tally,
+            restraint,
+        }
+    }
+
+    /// Ends what ended before an instant, in order. What people ended then they end here too, whatever is open:
+    /// they found the identity in order.
+    fn end_before(&mut self, at: Timestamp) {
+        loop {
+            let next = self.ends.get(self.next_end).filter(|(end, _)| *end < at);
+            let own = self.open.as_ref().map(|open| {
+                let age = after(open.opened_at, self.reopen_after);
+                open.ends_at.unwrap_or(age)
+            });
+            // An incident is ended by its age at the first complaint that is as old as that.
+            let own = own.filter(|end| *end <= at);
+            match (next, own) {
+                (Some((end, _)), own) if own.is_none_or(|own| *end <= own) => {
+                    let end = *end;
+                    self.next_end += 1;
+                    if self.open.as_ref().is_some_and(|open| open.opened_at <= end) {
+                        self.open = None;
+                        self.course.spend(end);
+                    }
+                }
+                (_, Some(own)) => {
+                    self.open = None;
+                    self.course.spend(own);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Forgets what no window needs any more; now and then, for it goes through them all.
+    fn trim(&mut self, at: Timestamp) {
+        let start = longest_window_start(self.rules, at);
+        let half = longest_window_start(self.rules, start);
+        if self.trimmed < half {
+            self.trimmed = start;
+            self.course.complaints.keep_after(start);
+        }
+    }
+
+    /// The crossings, in order.
+    pub fn finish(self) -> Vec<Crossed> {
+        self.crossed
+    }
+}
+
+fn after(at: Timestamp, span: SignedDuration) -> Timestamp {
+    at.checked_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// How a replayed crossing lies to what happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// At the same instant.
+    Same,
+    /// Before it happened.
+    Earlier,
+    /// After it happened.
+    Later,
+    /// It did not happen.
+    New,
+    /// It happened, and does not by these rules.
+    Never,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Same,
+        Self::Earlier,
+        Self::Later,
+        Self::New,
+        Self::Never,
+    ];
+
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Earlier => "earlier",
+            Self::Later => "later",
+            Self::New => "new",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// What happened to one identity, as far as it is compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Happened {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Its rule.
+    pub rule: String,
+    /// What the rule asked for.
+    pub action: Step,
+    /// When it was crossed.
+    pub at: Timestamp,
+    /// The incident's state by now.
+    pub state: String,
+}
+
+/// One crossing beside what happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// How they lie to each other.
+    pub outcome: Outcome,
+    /// By these rules.
+    pub replayed: Option<Crossed>,
+    /// In fact.
+    pub happened: Option<Happened>,
+}
+
+impl Difference {
+    fn of(replayed: Option<Crossed>, happened: Option<Happened>) -> Self {
+        let outcome = match (&replayed, &happened) {
+            (Some(ours), Some(theirs)) => match ours.at.cmp(&theirs.at) {
+                std::cmp::Ordering::Less => Outcome::Earlier,
+                std::cmp::Ordering::Equal => Outcome::Same,
+                std::cmp::Ordering::Greater => Outcome::Later,
+            },
+            (None, _) => Outcome::Never,
+            (Some(_), None) => Outcome::New,
+        };
+        Self {
+            outcome,
+            replayed,
+            happened,
+        }
+    }
+
+    /// When it was, in the replay or else in fact.
+    pub fn at(&self) -> Timestamp {
+        let replayed = self.replayed.as_ref().map(|crossed| crossed.at);
+        let happened = self.happened.as_ref().map(|happened| happened.at);
+        replayed.or(happened).unwrap_or_default()
+    }
+}
+
+/// Lays one identity's replay beside its past: holds and locks, and with `notices` what is only told as well. What
+/// was crossed at the same instant belongs together, and of the others the first to the first. Crossings of
+/// something on trial did not count then, and do not here.
+pub fn compare(
+    replayed: Vec<Crossed>,
+    past: &[Past],
+    begins: Timestamp,
+    notices: bool,
+) -> Vec<Difference> {
+    let mut all = Vec::new();
+    for orders in [true, false].into_iter().take(1 + usize::from(notices)) {
+        let ours = replayed.iter().filter(|c| c.action.orders() == orders);
+        let mut ours: Vec<Option<Crossed>> = ours.cloned().map(Some).collect();
+        let theirs = past.iter().filter(|one| {
+            let on_trial = one.why.restraint == Some(restraint::Restraint::Trial);
+            let crossing = &one.why.crossing;
+            crossing.rule.action.orders() == orders && crossing.until > begins && !on_trial
+        });
+        let mut theirs: Vec<Option<Happened>> = theirs.map(happened).map(Some).collect();
+        let mut paired = Vec::new();
+        for one in &mut ours {
+            let at = one.as_ref().map(|one| one.at);
+            let other = theirs
+                .iter_mut()
+                .find(|other| other.as_ref().map(|other| other.at) == at);
+            if let Some(other) = other {
+                paired.push(Difference::of(one.take(), other.take()));
+            }
+        }
+        let mut rest = theirs.into_iter().flatten();
+        for one in ours.into_iter().flatten() {
+            paired.push(Difference::of(Some(one), rest.next()));
+        }
+        paired.extend(rest.map(|other| Difference::of(None, Some(other))));
+        all.extend(paired);
+    }
+    all.sort_by_key(Difference::at);
+    all
+}
+
+fn happened(past: &Past) -> Happened {
+    let crossing = &past.why.crossing;
+    Happened {
+        incident: past.id,
+        rule: crossing.rule.name.clone(),
+        action: crossing.rule.action,
+        at: crossing.until,
+        state: past.state.clone(),
+    }
+}
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;
