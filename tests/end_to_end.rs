@@ -3,6 +3,7 @@
 
 mod doors;
 mod manager;
+mod reload;
 mod restraint;
 mod shortage;
 mod trouble;

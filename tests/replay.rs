@@ -2,6 +2,7 @@
 //! between, and replaying the rules that were in force gives exactly the incidents that were opened. Then what
 //! the replay reads page by page, and what new rules make of it.
 
+use crate::support::daemon::{Place, arfd, said};
 use crate::support::filings::{at, filing, identity, policy};
 use arfd::app::replay::{Audience, Replayed, Span, Sums, replay};
 use arfd::domain::feed::Right;
@@ -286,4 +287,104 @@ async fn new_rules_differ_as_they_should() {
         said(&[("ann", "never"), ("eve", "later")])
     );
     assert_eq!(sums.outcomes, [0, 0, 1, 0, 1]);
+}
+
+/// The commands: a table for people, rows and objects for machines, and exit codes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_commands_show_what_was_found() {
+    let mut world = World::new().await;
+    let policy = Policy {
+        reopen_after_seconds: 1 << 40,
+        ..policy(5, &["t"])
+    };
+    for (who, times) in [(0, 5), (1, 4)] {
+        let one = One {
+            who,
+            message: 0,
+            feed: false,
+            weight: 1,
+            may: Right::Lock,
+            phish: false,
+            after: 10,
+        };
+        world.act(&Op::File(vec![one; times]), &policy).await;
+    }
+    let place = Place::sqlite();
+    let rules = |weight: u32| {
+        format!("[[rules]]\nname = \"burst\"\nwindow = \"1h\"\nmin_weight = {weight}\n")
+    };
+    let store = format!("[store]\nurl = \"{}\"\n{}", world.url, rules(5));
+    let config = place.write("used.toml", store);
+    let new = place.write("new.toml", rules(4));
+    let run = |words: &[&str]| {
+        let output = arfd(&[&["rules"], words, &["-c", &config]].concat(), b"");
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        (output.status.code().unwrap(), text, said(&output))
+    };
+    let since = ["--since", "2023-11-01T00:00:00Z"];
+    let replay = |words: &[&str]| run(&[&["replay", "--rules", &new], &since[..], words].concat());
+
+    let (code, table, _) = replay(&[]);
+    assert_eq!(code, 0, "{table}");
+    assert!(
+        table.contains("earlier  ann@example.com  mta@example.com"),
+        "{table}"
+    );
+    assert!(table.contains("new      bob@example.com"), "{table}");
+    let last = "9 complaints about 2 identities: 0 same, 1 earlier, 0 later, 1 new, 0 never\n";
+    assert!(table.ends_with(last), "{table}");
+    let (_, csv, _) = replay(&["--csv"]);
+    let rows: Vec<&str> = csv.lines().collect();
+    assert_eq!(rows.len(), 3, "{csv}");
+    assert!(rows[0].starts_with("outcome,identity,username,domain,at,rule,action"));
+    let ann = rows.iter().find(|row| row.contains("ann@")).unwrap();
+    assert!(
+        ann.starts_with("earlier,ann@example.com,mta,example.com,2023-11-14T"),
+        "{ann}"
+    );
+    assert!(ann.ends_with(",burst,lock,open,-10"), "{ann}");
+    let (_, json, _) = replay(&["--json"]);
+    let lines: Vec<serde_json::Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let bob = lines.iter().find(|line| line["outcome"] == "new").unwrap();
+    assert_eq!(bob["identity"]["value"], "bob@example.com");
+    assert_eq!(bob["replayed"]["tally"]["weight"], 4);
+    let (_, same, _) = run(&[&["replay"], &since[..]].concat());
+    assert!(same.contains("1 same, 0 earlier"), "{same}");
+
+    // What is wrong is named with its place.
+    let bad = place.write("bad.toml", rules(0));
+    let (code, _, said) = run(&["replay", "--rules", &bad]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("bad.toml:4: rules[0].min_weight"), "{said}");
+    let none = place.write("none.toml", "[restraint]\ntrial = \"0s\"\n");
+    let (code, _, said) = run(&["replay", "--rules", &none]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("none.toml: rules: there are none"), "{said}");
+
+    let (code, text, _) = run(&["explain", "BOB@example.com"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("bob@example.com of mta@example.com"),
+        "{text}"
+    );
+    assert!(
+        text.contains("burst (lock) within 1h: missing 5 weight"),
+        "{text}"
+    );
+    let (_, json, _) = run(&["explain", "ann@example.com", "--json"]);
+    let ann: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(ann["open_incident"].is_string(), "{ann}");
+    assert_eq!(ann["rules"][0]["minima"][0]["least"], 5);
+    let (code, _, said) = run(&["explain", "nobody@example.com"]);
+    assert_eq!(code, 66, "{said}");
+
+    let (code, table, _) = run(&["list"]);
+    assert_eq!(code, 0);
+    assert!(table.contains("burst  lock    1h"), "{table}");
+    let (_, json, _) = run(&["list", "--json"]);
+    let rule: Rule = serde_json::from_str(&json).unwrap();
+    assert_eq!((rule.min_weight, rule.action), (5, Step::Lock));
 }

@@ -386,6 +386,9 @@ pub fn start_at_zero(metrics: &Metrics, settings: &Settings) {
     for outcome in ["proven", "not_proven", "later", "given_up", "lost"] {
         metrics.unproven_tries.with_label_values(&[outcome]);
     }
+    for outcome in ["taken_up", "refused"] {
+        metrics.config_reloads.with_label_values(&[outcome]);
+    }
     for rule in &settings.rules {
         metrics.crossings.with_label_values(&[rule.name.as_str()]);
     }

@@ -88,6 +88,35 @@ impl Default for Rule {
     }
 }
 
+impl Rule {
+    /// The rules that are in force where none are configured. `samples/arfd.toml` explains each.
+    pub fn shipped() -> Vec<Self> {
+        let rule = |name: &str, hours: u64, weight, messages, complainants, feeds| Self {
+            name: name.into(),
+            window: Span::secs(hours * 3600),
+            min_weight: weight,
+            min_messages: messages,
+            min_complainants: complainants,
+            min_feeds: feeds,
+            ..Self::default()
+        };
+        let classes = ["phish", "virus"].map(str::to_owned).to_vec();
+        vec![
+            // The vendor's own script locked identities at 50 bad messages in 2 hours.
+            rule("burst", 2, 50, 10, 10, 1),
+            Self {
+                classes,
+                ..rule("malice", 2, 10, 5, 5, 1)
+            },
+            rule("complaints", 24, 30, 3, 3, 2),
+            Self {
+                action: Step::Notify,
+                ..rule("notice", 24, 10, 3, 3, 1)
+            },
+        ]
+    }
+}
+
 fn one() -> u64 {
     1
 }

@@ -44,15 +44,6 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let rule = |name: &str, hours: u64, weight, messages, complainants, feeds| Rule {
-            name: name.into(),
-            window: Span::secs(hours * 3600),
-            min_weight: weight,
-            min_messages: messages,
-            min_complainants: complainants,
-            min_feeds: feeds,
-            ..Rule::default()
-        };
         Self {
             log: Log::default(),
             smtp: Smtp::default(),
@@ -64,10 +55,7 @@ impl Default for Settings {
             outbox: Outbox::default(),
             proving: Proving::default(),
             feeds: Vec::new(),
-            rules: vec![
-                rule("burst", 2, 50, 10, 10, 1),
-                rule("complaints", 24, 30, 3, 3, 2),
-            ],
+            rules: Rule::shipped(),
         }
     }
 }

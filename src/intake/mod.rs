@@ -3,10 +3,13 @@
 //! is the [`writer`]'s.
 
 pub mod health;
+mod in_force;
 mod note;
 pub mod prepare;
 pub mod reprove;
 pub mod writer;
+
+pub use in_force::InForce;
 
 use crate::clock::Clock;
 use crate::domain::feed::Arrival;

@@ -2,7 +2,7 @@
 //! on trial or protected is recorded, and no number of nodes goes over the budget.
 
 use super::{Place, on_both};
-use crate::support::filings::{at, filings, policy};
+use crate::support::filings::{at, filing, filings, policy};
 use arfd::domain::filing::{Filed, Policy};
 use arfd::domain::restraint::Restraint;
 use arfd::domain::threshold::{Rule, Step};
@@ -18,6 +18,7 @@ on_both!(
     a_trial_records_once_and_spends_nothing,
     who_is_protected_is_recorded,
     a_notice_goes_before_the_lock_and_spends_nothing,
+    a_longer_window_reads_what_was_forgotten,
     what_was_seen_first_stays,
 );
 
@@ -273,4 +274,23 @@ async fn a_notice_goes_before_the_lock_and_spends_nothing(place: Place) {
     assert_eq!((opened.rule.as_str(), opened.ordered), ("burst", true));
     assert_eq!(opened.action, Step::Lock);
     assert_eq!(store.orders(10).await.unwrap().len(), 1);
+}
+
+/// Rules may change between batches: a window in memory that is too short for the new ones is read again.
+async fn a_longer_window_reads_what_was_forgotten(place: Place) {
+    let store = place.open().await;
+    let with = |seconds, weight| {
+        let mut policy = policy(weight, &[TARGET]);
+        policy.rules[0].window_seconds = seconds;
+        policy
+    };
+    // Two, an hour apart, and a third that keeps the window in memory short.
+    for (number, second) in [(1, 0), (2, 3_600), (3, 7_200)] {
+        let one = filing("bob", number, second);
+        let filed = store.file(&[one], &with(10, 4)).await.unwrap();
+        assert_eq!(filed[0].opened, None);
+    }
+    let one = filing("bob", 4, 7_201);
+    let filed = store.file(&[one], &with(86_400, 4)).await.unwrap();
+    assert!(filed[0].opened.is_some(), "all four are within a day");
 }
