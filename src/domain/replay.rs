@@ -385,13 +385,16 @@ pub fn compare(
         });
         let mut theirs: Vec<Option<Happened>> = theirs.map(happened).map(Some).collect();
         let mut paired = Vec::new();
-        for one in &mut ours {
-            let at = one.as_ref().map(|one| one.at);
-            let other = theirs
-                .iter_mut()
-                .find(|other| other.as_ref().map(|other| other.at) == at);
-            if let Some(other) = other {
-                paired.push(Difference::of(one.take(), other.take()));
+        // The very same first: of several at one instant each has its own.
+        for same in [is_same, is_simultaneous] {
+            for one in ours.iter_mut().filter(|one| one.is_some()) {
+                let other = theirs.iter_mut().find(|other| {
+                    let pair = one.as_ref().zip(other.as_ref());
+                    pair.is_some_and(|(one, other)| same(one, other))
+                });
+                if let Some(other) = other {
+                    paired.push(Difference::of(one.take(), other.take()));
+                }
             }
         }
         let mut rest = theirs.into_iter().flatten();
@@ -403,6 +406,14 @@ pub fn compare(
     }
     all.sort_by_key(Difference::at);
     all
+}
+
+fn is_same(ours: &Crossed, theirs: &Happened) -> bool {
+    ours.incident == theirs.incident
+}
+
+fn is_simultaneous(ours: &Crossed, theirs: &Happened) -> bool {
+    ours.at == theirs.at
 }
 
 fn happened(past: &Past) -> Happened {
