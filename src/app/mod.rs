@@ -13,6 +13,7 @@ pub use wire::{judge, open_archive, open_existing_store, open_store, policy, pro
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::expiry::Expiry;
 use crate::http;
 use crate::intake::health::Health;
 use crate::intake::reprove::Reprover;
@@ -125,6 +126,7 @@ pub struct Daemon {
     smtp_tasks: Vec<JoinHandle<()>>,
     writer_task: JoinHandle<()>,
     outbox_task: JoinHandle<()>,
+    expiry_task: JoinHandle<()>,
     reprove_task: JoinHandle<()>,
     health_task: JoinHandle<()>,
     http_task: JoinHandle<()>,
@@ -221,6 +223,18 @@ impl Daemon {
             Arc::clone(&metrics),
             wire::outbox_settings(settings),
         ));
+        let expiry = Expiry {
+            store: Arc::clone(&store),
+            cool_down: settings.lock.cool_down.0.as_secs(),
+            ordered: Arc::clone(&ordered),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+        };
+        let expiry_task = watched(
+            "expiry",
+            expiry.run(stop_outbox.clone()),
+            (&stop_outbox, &failed),
+        );
         let outbox_stop = stop_outbox.clone();
         let outbox_task = watched(
             "outbox",
@@ -302,6 +316,7 @@ impl Daemon {
             smtp_tasks,
             writer_task,
             outbox_task,
+            expiry_task,
             reprove_task,
             health_task,
             http_task,
@@ -336,6 +351,7 @@ impl Daemon {
         finished("writer", self.writer_task).await;
         self.stop_outbox.cancel();
         finished("outbox", self.outbox_task).await;
+        finished("expiry", self.expiry_task).await;
         finished("reprove", self.reprove_task).await;
         finished("health", self.health_task).await;
         self.stop_http.cancel();

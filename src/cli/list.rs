@@ -1,9 +1,10 @@
 //! `arfd list`: what is in the store, as a table for people or JSON lines for machines.
 
 use super::ConfigFile;
-use super::table::{clean, write_table};
+pub(super) use super::table::{clean, write_table};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
+use crate::domain::attribution::normal::visible;
 use crate::store::{FeedRow, IncidentRow, OrderRow, ReportRow, Store};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -92,6 +93,7 @@ impl List {
             What::Orders => self.print(
                 &[
                     "ordered",
+                    "what",
                     "state",
                     "target",
                     "tries",
@@ -141,7 +143,7 @@ fn report_cells(row: &ReportRow) -> Vec<String> {
         or_dash(row.feed.as_deref()),
         clean(&or_dash(row.feedback_type.as_deref())),
         row.format.clone(),
-        clean(&or_dash(who)),
+        clean(&visible(&or_dash(who))),
         row.id.to_string(),
     ]
 }
@@ -151,13 +153,12 @@ fn incident_cells(row: &IncidentRow) -> Vec<String> {
         (Some(user), Some(domain)) => format!("{user}@{domain}"),
         _ => "-".to_owned(),
     };
-    let why =
-        serde_json::from_value::<crate::domain::incident::Explanation>(row.explanation.clone())
-            .map_or_else(|_| "-".to_owned(), |e| e.sentence());
+    let why = serde_json::from_value::<crate::domain::incident::Why>(row.explanation.clone())
+        .map_or_else(|_| "-".to_owned(), |why| clean(&why.sentence()));
     vec![
         format!("{:.0}", row.opened_at),
         row.state.clone(),
-        clean(&row.identity),
+        clean(&visible(&row.identity)),
         clean(&user),
         why,
         row.id.to_string(),
@@ -189,6 +190,7 @@ fn feed_cells(row: &FeedRow) -> Vec<String> {
 fn order_cells(row: &OrderRow) -> Vec<String> {
     vec![
         format!("{:.0}", row.order.ordered_at),
+        row.order.action.as_str().to_owned(),
         row.state.as_str().to_owned(),
         row.order.target.clone(),
         row.order.attempts.to_string(),

@@ -1,6 +1,7 @@
 //! What a person or a service manager types. One file a family of commands; this one knows them all and
 //! turns errors into messages and exit codes (after sysexits).
 
+mod audit;
 mod close;
 mod config;
 pub mod demo;
@@ -13,6 +14,8 @@ mod rules;
 mod serve;
 mod show;
 mod table;
+mod unlock;
+mod which;
 
 use crate::app::StartError;
 use crate::config::{ConfigError, LogFormat, Need, Settings};
@@ -77,6 +80,11 @@ enum Command {
     /// Look at rules, and try new ones on what has happened.
     #[command(subcommand)]
     Rules(rules::Rules),
+    /// End an identity's hold or lock by hand.
+    Unlock(unlock::Unlock),
+    /// Show and check the record of who did what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Make the hash of a password, for smtp.users.
     HashPassword(hash_password::HashPassword),
     /// Check and show the configuration.
@@ -117,6 +125,8 @@ pub fn main() -> ExitCode {
         Command::Resume(resume) => resume.run(),
         Command::Approve(approve) => approve.run(),
         Command::Rules(rules) => rules.run(),
+        Command::Unlock(unlock) => unlock.run(),
+        Command::Audit(audit) => audit.run(),
         Command::HashPassword(hash) => hash.run(),
         Command::Config(config) => config.run(),
     };

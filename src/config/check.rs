@@ -2,7 +2,8 @@
 
 use super::check_feeds;
 use super::settings::{Settings, Target};
-use super::{place, restraint, rules, secure};
+use super::{identification, place, restraint, rules, secure};
+use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
 use regex::Regex;
 use std::collections::HashSet;
@@ -73,7 +74,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     http(settings, &mut problems);
     secure::check(settings, &mut problems);
     store(settings, &mut problems);
-    identification(settings, &mut problems);
+    identification::check(settings, &mut problems);
     check_feeds::proving(settings, &mut problems);
     check_feeds::feeds(settings, &mut problems);
     rules::check(settings, &mut problems);
@@ -226,39 +227,6 @@ fn store(settings: &Settings, problems: &mut Problems) {
     );
 }
 
-fn identification(settings: &Settings, problems: &mut Problems) {
-    let methods = &settings.identification.methods;
-    problems.demand(
-        !methods.is_empty(),
-        "identification.methods",
-        "must name at least one method",
-    );
-    let distinct: HashSet<_> = methods.iter().collect();
-    problems.demand(
-        distinct.len() == methods.len(),
-        "identification.methods",
-        "names a method twice",
-    );
-    for (i, header) in settings.identification.headers.iter().enumerate() {
-        let key = format!("identification.headers[{i}]");
-        problems.demand(
-            !header.name.is_empty()
-                && header
-                    .name
-                    .chars()
-                    .all(|c| c.is_ascii_graphic() && c != ':'),
-            format!("{key}.name"),
-            format!("'{}' is not a header's name", header.name),
-        );
-        if let Some(Err(e)) = header.capture.as_deref().map(Regex::new) {
-            problems.add(
-                format!("{key}.capture"),
-                format!("is not a regular expression: {e}"),
-            );
-        }
-    }
-}
-
 /// Names become labels and are typed by people.
 pub(super) fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut HashSet<String>) {
     let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -302,6 +270,22 @@ fn http(settings: &Settings, problems: &mut Problems) {
 }
 
 fn lock(settings: &Settings, problems: &mut Problems) {
+    let own = &settings.lock;
+    problems.demand(
+        own.timeout.0.as_secs() <= LONGEST_TIMEOUT,
+        "lock.timeout",
+        "must be at most 7d, as at the filter",
+    );
+    problems.demand(
+        own.max_automatic_unlocks <= MOST_UNLOCKS,
+        "lock.max_automatic_unlocks",
+        "must be at most 100, as at the filter",
+    );
+    problems.demand(
+        own.cool_down.0.as_secs() <= LONGEST_TIMEOUT,
+        "lock.cool_down",
+        "must be at most 7d",
+    );
     let target = &settings.lock.spamexperts;
     for (key, pattern) in std::iter::once(("success", &target.success))
         .chain([("already_locked", &target.already_locked)])

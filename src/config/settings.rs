@@ -3,11 +3,12 @@
 //! and a test holds it equal to these defaults.
 
 use super::feeds::{Feed, Proving};
+use super::identification::{Identification, OwnSettings};
 use super::restraint::Restraint;
 use super::rules::Rule;
 use super::smtp::Smtp;
 use super::values::{Secret, SecretUrl, Size, Span};
-use crate::domain::attribution::IdentificationMethod;
+use crate::domain::life::Life;
 use crate::lock::spamexperts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub store: Store,
     /// How identities are found.
     pub identification: Identification,
+    /// What is ours.
+    pub own: OwnSettings,
     /// Where locks go.
     pub lock: Lock,
     /// What keeps a crossed rule from locking at once.
@@ -50,6 +53,7 @@ impl Default for Settings {
             http: Http::default(),
             store: Store::default(),
             identification: Identification::default(),
+            own: OwnSettings::default(),
             lock: Lock::default(),
             restraint: Restraint::default(),
             outbox: Outbox::default(),
@@ -142,53 +146,6 @@ impl Default for Store {
     }
 }
 
-/// How identities are found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Identification {
-    /// The filter's methods in its configured order.
-    pub methods: Vec<IdentificationMethod>,
-    /// What to do when no identification header is found although some are configured.
-    pub header_missing: HeaderMissing,
-    /// The headers that your MTA adds.
-    pub headers: Vec<Header>,
-}
-
-impl Default for Identification {
-    fn default() -> Self {
-        Self {
-            methods: vec![
-                IdentificationMethod::IdentificationHeader,
-                IdentificationMethod::AuthenticatingUser,
-                IdentificationMethod::EnvelopeSender,
-            ],
-            header_missing: HeaderMissing::NextMethod,
-            headers: Vec::new(),
-        }
-    }
-}
-
-/// See [`crate::domain::attribution::HeaderMissing`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeaderMissing {
-    /// Try the next method.
-    NextMethod,
-    /// Leave the report unattributed.
-    Stop,
-}
-
-/// One identification header.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Header {
-    /// Its name.
-    pub name: String,
-    /// A regular expression; its first group is the identity, or the whole match when it has no group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capture: Option<String>,
-}
-
 /// Where locks go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -198,6 +155,14 @@ pub struct Lock {
     /// How long after a crossing an identity is assessed again: a lock may have ended at the target by then,
     /// and what was refused is tried anew.
     pub reopen_after: Span,
+    /// How long a confirmed hold or lock lasts, for rules that say nothing else; 0 for until a person ends it.
+    pub timeout: Span,
+    /// How many locks of one identity the timeout ends; after that only a person does.
+    pub max_automatic_unlocks: u32,
+    /// How long ends by timeout are remembered.
+    pub remember_unlocks: Span,
+    /// How long after a release the identity is not locked at once.
+    pub cool_down: Span,
     /// The filter's lock API.
     pub spamexperts: SpamExperts,
 }
@@ -207,7 +172,24 @@ impl Default for Lock {
         Self {
             target: Target::default(),
             reopen_after: Span::secs(7 * 86_400),
+            timeout: Span::secs(0),
+            max_automatic_unlocks: 3,
+            remember_unlocks: Span::secs(30 * 86_400),
+            cool_down: Span::secs(1_800),
             spamexperts: SpamExperts::default(),
+        }
+    }
+}
+
+impl Lock {
+    /// How long locks last, as the domain knows it.
+    pub fn to_life(&self) -> Life {
+        let timeout = self.timeout.0.as_secs();
+        Life {
+            timeout_seconds: (timeout > 0).then_some(timeout),
+            max_automatic_unlocks: self.max_automatic_unlocks,
+            remember_seconds: self.remember_unlocks.0.as_secs(),
+            cool_down_seconds: self.cool_down.0.as_secs(),
         }
     }
 }

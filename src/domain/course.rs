@@ -46,11 +46,7 @@ impl Course {
     }
 }
 
-/// The rules that an identity is held against: all, or those above the step that its open incident is at.
-pub fn rules_above(rules: &[Rule], open: Option<Step>) -> Cow<'_, [Rule]> {
-    match open {
-        None => Cow::Borrowed(rules),
-        Some(Step::Lock) => Cow::Borrowed(&[]),
-        Some(step) => Cow::Owned(rules.iter().filter(|r| r.action > step).cloned().collect()),
-    }
+/// The rules that an identity is held against whose open incident is at a step: those above it.
+pub fn rules_above(rules: &[Rule], step: Step) -> Cow<'_, [Rule]> {
+    Cow::Owned(rules.iter().filter(|r| r.action > step).cloned().collect())
 }

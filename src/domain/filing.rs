@@ -6,6 +6,7 @@ use super::complaint::Complaint;
 use super::feed::{Arrival, Caps};
 use super::feedback::FeedbackType;
 use super::ids::{IncidentId, ReportId};
+use super::life::Life;
 use super::report::Format;
 use super::restraint::{Restraint, Restraints};
 use super::standing::Standing;
@@ -69,6 +70,8 @@ pub struct Policy {
     pub caps: BTreeMap<String, Caps>,
     /// How long after a crossing an identity is assessed again, in seconds: its incident has then expired.
     pub reopen_after_seconds: u64,
+    /// How long locks last, and what follows a release.
+    pub life: Life,
 }
 
 /// What became of a filing.

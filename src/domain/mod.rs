@@ -3,6 +3,7 @@
 //! in as a [`jiff::Timestamp`], randomness as a number.
 
 pub mod attribution;
+pub mod audit;
 pub mod class;
 pub mod complaint;
 pub mod course;
@@ -14,6 +15,7 @@ pub mod headers;
 pub mod identity;
 pub mod ids;
 pub mod incident;
+pub mod life;
 pub mod lock;
 pub mod pattern;
 pub mod replay;

@@ -1,20 +1,22 @@
 //! Rules held against history: one identity's complaints go through the very functions that the live path
 //! asks, in the order they were received, and what happened then is laid beside it.
 //!
-//! What a replay does not know: locks that were paused, the hour's budget and trials. A crossing that was held
-//! for a person counts as one, as it did then. Complaints have the weight, right and strength that they were
-//! filed with.
+//! What a replay does not know: locks that were paused, the hour's budget, cool-downs, trials, and locks by hand.
+//! A crossing that was held for a person counts as one, as it did then, and what is ordered counts as done.
+//! Complaints have the weight, right and strength that they were filed with.
 
 use super::complaint::Complaint;
 use super::course::{Course, rules_above};
 use super::filing::Policy;
 use super::identity::Identity;
 use super::ids::{IncidentId, ReportId};
-use super::incident::Explanation;
+use super::incident::{Effect, Event, Explanation, Facts, IncidentState, Way, transition};
+use super::life::Life;
 use super::restraint::{self, Judged, Restraints, Trials};
 use super::threshold::{About, Rule, Step, Tally, longest_window_start};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// An incident that history knows.
@@ -36,6 +38,13 @@ impl Past {
             crossing: self.why.crossing.clone(),
             restraint: self.why.restraint.clone(),
         }
+    }
+
+    /// The step that it was at.
+    fn step_at(&self, at: Timestamp) -> Step {
+        let raised = self.why.escalations.iter().filter(|e| e.decided_at <= at);
+        let steps = raised.map(|raised| raised.crossing.rule.action);
+        steps.fold(self.why.crossing.rule.action, Step::max)
     }
 
     /// Whether it was written down without keeping the identity from being assessed.
@@ -66,18 +75,48 @@ pub struct Crossed {
 /// The incident that is open in the replay.
 #[derive(Clone, Debug)]
 struct Open {
+    id: IncidentId,
     step: Step,
     opened_at: Timestamp,
     /// When it ends, as far as that is known: history's own end, or its rule's timeout.
     ends_at: Option<Timestamp>,
 }
 
+impl Open {
+    /// As if all that was ordered were done.
+    fn state(&self) -> IncidentState {
+        match self.step {
+            Step::Lock => IncidentState::Locked,
+            Step::Hold => IncidentState::Holding,
+            _ => IncidentState::Open,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            step: self.step,
+            in_effect: self.step.orders(),
+            elsewhere: false,
+        }
+    }
+}
+
+/// What an identity without an open incident is at.
+const UNTOUCHED: Facts = Facts {
+    step: Step::Observe,
+    in_effect: false,
+    elsewhere: false,
+};
+
 /// One identity's replay.
 #[derive(Debug)]
 pub struct Replay<'p> {
     rules: &'p [Rule],
     restraints: Restraints,
-    observes: bool,
+    targets: bool,
+    life: Life,
+    /// When timeouts ended something in the replay.
+    timeouts: Vec<Timestamp>,
     reopen_after: SignedDuration,
     identity: &'p Identity,
     /// Complaints up to then only fill the window.
@@ -113,7 +152,9 @@ impl<'p> Replay<'p> {
                 trials: Trials::default(),
                 ..policy.restraints.clone()
             },
-            observes: policy.targets.is_empty(),
+            targets: !policy.targets.is_empty(),
+            life: policy.life,
+            timeouts: Vec::new(),
             reopen_after: SignedDuration::from_secs(seconds),
             identity,
             begins,
@@ -135,10 +176,10 @@ impl<'p> Replay<'p> {
     fn inherit(&mut self, one: &Past) {
         let judged = one.judged();
         if one.is_observed() {
-            if judged.only_told() {
-                self.course.told.note(&judged, one.why.decided_at);
-            } else {
-                self.course.spend(judged.crossing.until);
+            // There was no target then, or none for this one.
+            match judged.only_told(judged.way(false)) {
+                true => self.course.told.note(&judged, one.why.decided_at),
+                false => self.course.spend(judged.crossing.until),
             }
             return;
         }
@@ -149,7 +190,8 @@ impl<'p> Replay<'p> {
             None if age <= self.begins => self.course.spend(age),
             ends_at => {
                 self.open = Some(Open {
-                    step: judged.crossing.rule.action,
+                    id: one.id,
+                    step: one.step_at(self.begins),
                     opened_at,
                     ends_at,
                 });
@@ -171,8 +213,11 @@ impl<'p> Replay<'p> {
         }
         self.trim(at);
         let about = About::new(self.identity);
-        let rules = rules_above(self.rules, self.open.as_ref().map(|open| open.step));
         loop {
+            let rules = match &self.open {
+                None => Cow::Borrowed(self.rules),
+                Some(open) => rules_above(self.rules, open.step),
+            };
             let judged = restraint::assess(
                 &rules,
                 &self.course.complaints,
@@ -183,32 +228,66 @@ impl<'p> Replay<'p> {
                 at,
             );
             let Some(judged) = judged else { break };
-            let (only_told, restrained) = (judged.only_told(), judged.restraint.is_some());
-            let until = judged.crossing.until;
-            if only_told {
-                self.course.told.note(&judged, until);
+            let way = judged.way(self.targets);
+            let told = judged.only_told(way);
+            if told {
+                self.course.told.note(&judged, judged.crossing.until);
             }
-            let timeout = judged.crossing.rule.lock_timeout_seconds;
-            let crossed = self.note(judged, complaint.report);
-            let (id, step) = (crossed.incident, crossed.action);
-            self.crossed.push(crossed);
-            if only_told {
-                continue;
+            if !self.crossed(judged, way, complaint.report) || !told {
+                break;
             }
-            if self.observes || restrained {
-                self.course.spend(until);
-            } else {
-                let timeout = timeout.and_then(|seconds| i64::try_from(seconds).ok());
-                let times_out = timeout.map(|s| after(until, SignedDuration::from_secs(s)));
-                let opened_at = self.open.as_ref().map_or(until, |open| open.opened_at);
-                self.open = Some(Open {
-                    step,
-                    opened_at,
-                    ends_at: self.known.get(&id).copied().unwrap_or(times_out),
-                });
-            }
-            break;
         }
+    }
+
+    /// Lets the machine say what comes of a crossing. False when nothing does.
+    fn crossed(&mut self, judged: Judged, way: Way, trigger: ReportId) -> bool {
+        let (state, facts) = match &self.open {
+            None => (None, UNTOUCHED),
+            Some(open) => (Some(open.state()), open.facts()),
+        };
+        let event = Event::Crossed(judged.crossing.rule.action, way);
+        let change = match transition(state, event, &facts) {
+            Ok(change) if change.is_any() => change,
+            _ => return false,
+        };
+        let until = judged.crossing.until;
+        let rule = &judged.crossing.rule;
+        let timeout = match change.step.orders() {
+            true => {
+                self.life
+                    .terms(rule, self.timeouts_before(until))
+                    .timeout_seconds
+            }
+            false => None,
+        };
+        let mut crossed = self.note(judged, trigger);
+        if let Some(open) = &self.open {
+            crossed.incident = open.id;
+        }
+        if change.effects.contains(&Effect::Spend) {
+            self.course.spend(until);
+        }
+        if !change.state.is_over() {
+            let timeout = timeout.and_then(|seconds| i64::try_from(seconds).ok());
+            let times_out = timeout.map(|s| after(until, SignedDuration::from_secs(s)));
+            let id = crossed.incident;
+            self.open = Some(Open {
+                id,
+                step: change.step,
+                opened_at: self.open.as_ref().map_or(until, |open| open.opened_at),
+                ends_at: self.known.get(&id).copied().unwrap_or(times_out),
+            });
+        }
+        self.crossed.push(crossed);
+        true
+    }
+
+    /// How many timeouts are remembered.
+    fn timeouts_before(&self, now: Timestamp) -> u64 {
+        let back = i64::try_from(self.life.remember_seconds).unwrap_or(i64::MAX);
+        let since = now.checked_sub(SignedDuration::from_secs(back));
+        let since = since.unwrap_or(Timestamp::MIN);
+        self.timeouts.iter().filter(|at| **at > since).count() as u64
     }
 
     fn note(&self, judged: Judged, trigger: ReportId) -> Crossed {
@@ -247,7 +326,12 @@ impl<'p> Replay<'p> {
                     }
                 }
                 (_, Some(own)) => {
-                    self.open = None;
+                    let ended = self.open.take();
+                    // Whose end history knows it was not this timeout's, as far as is known.
+                    if ended.is_some_and(|o| o.ends_at.is_some() && !self.known.contains_key(&o.id))
+                    {
+                        self.timeouts.push(own);
+                    }
                     self.course.spend(own);
                 }
                 _ => return,
@@ -378,12 +462,10 @@ pub fn compare(
     for orders in [true, false].into_iter().take(1 + usize::from(notices)) {
         let ours = replayed.iter().filter(|c| c.action.orders() == orders);
         let mut ours: Vec<Option<Crossed>> = ours.cloned().map(Some).collect();
-        let theirs = past.iter().filter(|one| {
-            let on_trial = one.why.restraint == Some(restraint::Restraint::Trial);
-            let crossing = &one.why.crossing;
-            crossing.rule.action.orders() == orders && crossing.until > begins && !on_trial
-        });
-        let mut theirs: Vec<Option<Happened>> = theirs.map(happened).map(Some).collect();
+        let counted = |one: &&Past| one.why.restraint != Some(restraint::Restraint::Trial);
+        let theirs = past.iter().filter(counted).flat_map(happened);
+        let theirs = theirs.filter(|one| one.action.orders() == orders && one.at > begins);
+        let mut theirs: Vec<Option<Happened>> = theirs.map(Some).collect();
         let mut paired = Vec::new();
         // The very same first: of several at one instant each has its own.
         for same in [is_same, is_simultaneous] {
@@ -409,22 +491,25 @@ pub fn compare(
 }
 
 fn is_same(ours: &Crossed, theirs: &Happened) -> bool {
-    ours.incident == theirs.incident
+    ours.incident == theirs.incident && ours.rule == theirs.rule
 }
 
 fn is_simultaneous(ours: &Crossed, theirs: &Happened) -> bool {
     ours.at == theirs.at
 }
 
-fn happened(past: &Past) -> Happened {
-    let crossing = &past.why.crossing;
-    Happened {
-        incident: past.id,
-        rule: crossing.rule.name.clone(),
-        action: crossing.rule.action,
-        at: crossing.until,
-        state: past.state.clone(),
-    }
+/// An incident's crossing, and those that raised it.
+fn happened(past: &Past) -> impl Iterator<Item = Happened> {
+    let raised = past.why.escalations.iter().map(|raised| &raised.crossing);
+    std::iter::once(&past.why.crossing)
+        .chain(raised)
+        .map(|crossing| Happened {
+            incident: past.id,
+            rule: crossing.rule.name.clone(),
+            action: crossing.rule.action,
+            at: crossing.until,
+            state: past.state.clone(),
+        })
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ fn policy(rules: Vec<Rule>, targets: &[&str]) -> Policy {
         restraints: Restraints::default(),
         caps: Default::default(),
         reopen_after_seconds: 1_000,
+        life: Life::default(),
     }
 }
 
@@ -136,6 +137,9 @@ fn what_is_only_told_takes_nothing_and_is_told_once() {
     let want = [("notice".to_owned(), 2), ("lock".to_owned(), 4)];
     assert_eq!(crossed(&both, &[], 0, &[1, 2, 3, 4]), want);
     let notice = policy(vec![rule("notice", Step::Notify, 10, 2)], &["t"]);
+    // A notice is open until its age ends it; without a target it is told again when its window is over.
+    assert_eq!(crossed(&notice, &[], 0, &[1, 2, 3, 11, 12, 13]).len(), 1);
+    let notice = policy(notice.rules, &[]);
     let found = crossed(&notice, &[], 0, &[1, 2, 3, 11, 12, 13]);
     assert_eq!(found.iter().map(|(_, s)| *s).collect::<Vec<_>>(), [2, 12]);
     // Who is protected is recorded, and the window starts anew.

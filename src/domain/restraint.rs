@@ -3,8 +3,9 @@
 //! nothing may lock hundreds at a stroke before a person has looked.
 
 use super::complaint::Complaint;
+use super::incident::Way;
 use super::pattern::IdentityPattern;
-use super::threshold::{self, About, Crossing, History, Rule};
+use super::threshold::{self, About, Crossing, History, Rule, Step};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -95,6 +96,13 @@ pub enum Restraint {
         /// The budget.
         max_locks_per_hour: u64,
     },
+    /// A lock of this identity was ended a short while ago, by somebody who looked.
+    CoolDown {
+        /// Until when that holds back.
+        until: Timestamp,
+        /// Who ended it: `hand` or `target`.
+        released_by: String,
+    },
 }
 
 impl Restraint {
@@ -105,15 +113,20 @@ impl Restraint {
             Self::Protected { .. } => "protected",
             Self::Paused { .. } => "paused",
             Self::OverBudget { .. } => "over_budget",
+            Self::CoolDown { .. } => "cool_down",
         }
     }
 
     /// All names, for metrics that start at zero.
-    pub const NAMES: [&'static str; 4] = ["trial", "protected", "paused", "over_budget"];
+    pub const NAMES: [&'static str; 5] =
+        ["trial", "protected", "paused", "over_budget", "cool_down"];
 
     /// Whether a person may still let the lock go out. Otherwise it is only recorded.
     pub fn holds(&self) -> bool {
-        matches!(self, Self::Paused { .. } | Self::OverBudget { .. })
+        matches!(
+            self,
+            Self::Paused { .. } | Self::OverBudget { .. } | Self::CoolDown { .. }
+        )
     }
 
     /// In words, for records and log lines.
@@ -126,6 +139,13 @@ impl Restraint {
             Self::Paused { by } => format!("held: locks are paused by {by}"),
             Self::OverBudget { max_locks_per_hour } => {
                 format!("held: {max_locks_per_hour} identities were locked within an hour already")
+            }
+            Self::CoolDown { until, released_by } => {
+                let by = match released_by.as_str() {
+                    "target" => "at the target",
+                    _ => "by hand",
+                };
+                format!("held: it was released {by} a short while ago, which counts until {until}")
             }
         }
     }
@@ -141,10 +161,23 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Whether it is only written down: the identity's window stays as it is, for the other rules.
-    pub fn only_told(&self) -> bool {
-        // A hold too, until targets can hold.
-        self.on_trial() || self.crossing.rule.action != threshold::Step::Lock
+    /// How it may go on, where there are targets or not.
+    pub fn way(&self, targets: bool) -> Way {
+        match &self.restraint {
+            Some(Restraint::Trial) => Way::OnTrial,
+            _ if !targets => Way::Recorded,
+            None => Way::Free,
+            Some(restraint) if restraint.holds() => Way::Held,
+            Some(_) => Way::Recorded,
+        }
+    }
+
+    /// Whether it is only told, once in its window: that stays as it is, for the other rules.
+    pub fn only_told(&self, way: Way) -> bool {
+        let action = self.crossing.rule.action;
+        way == Way::OnTrial
+            || action == Step::Observe
+            || (way == Way::Recorded && action < Step::Lock)
     }
 
     fn on_trial(&self) -> bool {

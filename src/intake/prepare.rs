@@ -1,7 +1,7 @@
 //! Everything about a message that can be decided without the store: read it, prove its feed, name the
 //! sender, judge whether it counts, compress the evidence. A function of its arguments.
 
-use crate::domain::attribution::{self, Methods};
+use crate::domain::attribution::{self, Methods, Outcome};
 use crate::domain::class;
 use crate::domain::complaint::{self, Complaint};
 use crate::domain::feed::checks::Checks;
@@ -207,12 +207,12 @@ impl Judge {
             Source::Proven(feed) => Some(feed),
             Source::Unknown | Source::Nobody => None,
         };
-        let attribution = attribution::attribute(
-            &reading,
-            &self.methods,
-            feed.is_some_and(|feed| feed.trust_enclosed_user),
-        );
-        let mut standing = standing::judge(&reading, feed, &attribution);
+        let context = attribution::Context {
+            trust_enclosed_user: feed.is_some_and(|feed| feed.trust_enclosed_user),
+        };
+        let outcome = attribution::attribute(&reading, &self.methods, context);
+        let mut standing = standing::judge(&reading, feed, &outcome);
+        let Outcome { attribution, .. } = outcome;
         // What no proof could make count need not wait for one.
         let waits = origin.source == Source::Unknown
             && standing == Standing::Unproven
@@ -382,7 +382,6 @@ fn stored_frame(message: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::attribution::HeaderMissing;
     use crate::domain::feed::Security;
 
     #[test]
@@ -404,11 +403,7 @@ mod tests {
                 ..Feed::default()
             }],
             signature_age: SignedDuration::from_hours(1),
-            methods: Methods {
-                order: vec![],
-                headers: vec![],
-                header_missing: HeaderMissing::NextMethod,
-            },
+            methods: Methods::default(),
         };
         let arrival = |client: &str| Arrival {
             client: client.parse().unwrap(),

@@ -38,8 +38,7 @@ macro_rules! replies {
             #[doc = concat!("`", $(stringify!($part), " ",)* "`")]
             pub const $name: Reply = $make($($part),*);
         )*
-        /// All of them, for the tests.
-        #[cfg(test)]
+        /// All of them.
         pub const ALL: &[Reply] = &[$($name),*];
     };
 }

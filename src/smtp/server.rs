@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use prometheus::IntCounter;
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -28,6 +28,9 @@ use tracing::Instrument;
 
 /// Connections told at a stop that they came too late: as many as the kernel lets wait.
 const BACKLOG: usize = 4096;
+/// Reasons of refusals that are no reply.
+const OTHERS: [&str; 4] = ["inbox", "not_a_proxy", "proxy_header", "slow_reader"];
+
 /// What the edge proves itself by, and its clients.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
@@ -73,6 +76,11 @@ pub(super) struct Counters {
 impl Counters {
     fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
         let reply = |label| metrics.smtp_messages.with_label_values(&[label]);
+        // Known from the start, so that the first of a kind is seen as an increase.
+        let reasons = reply::ALL.iter().map(|reply| reply.reason);
+        for reason in reasons.filter(|reason| !reason.is_empty()).chain(OTHERS) {
+            metrics.smtp_refusals.with_label_values(&[reason]);
+        }
         Self {
             accepted: reply("accepted"),
             deferred: reply("deferred"),
@@ -339,13 +347,13 @@ impl Edge {
         match caller.stream {
             Either::Left(stream) => {
                 if let Ok(mut stream) = stream.into_std() {
-                    let _ = stream.write_all(&line);
+                    last_word(&mut stream, &line);
                     let _ = stream.shutdown(Shutdown::Write);
                 }
             }
             Either::Right(stream) => {
                 if let Ok(mut stream) = stream.into_std() {
-                    let _ = stream.write_all(&line);
+                    last_word(&mut stream, &line);
                     let _ = stream.shutdown(Shutdown::Write);
                 }
             }
@@ -369,6 +377,13 @@ impl Edge {
             tracing::error!(%error, "a session panicked");
         }
     }
+}
+
+/// Writes a line to a socket that does not block. What has come in, as a proxy's header, is read before: unread, it
+/// would make the kernel reset the connection and take the line from the client.
+fn last_word(stream: &mut (impl Read + Write), line: &[u8]) {
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write_all(line);
 }
 
 /// How long to wait before the next accept. Without a pause a lack of descriptors would spin: the waiting

@@ -118,6 +118,7 @@ pub fn judge() -> Judge {
                 capture: None,
             }],
             header_missing: HeaderMissing::Stop,
+            ..Methods::default()
         },
     }
 }

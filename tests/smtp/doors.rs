@@ -160,6 +160,26 @@ async fn a_proxy_that_is_waited_for_holds_a_place() {
     assert_eq!(client.line().await, "220 localhost ESMTP");
 }
 
+/// The header that nobody will read must not cost the client the reply.
+#[tokio::test]
+async fn who_is_turned_away_behind_a_proxy_hears_why() {
+    let settings = Settings {
+        max_sessions: 1,
+        ..Settings::default()
+    };
+    let served = Served::by("127.0.0.1:0", proxied(), settings).await;
+    let mut held = served.via_proxy(v1("198.51.100.7")).await;
+    held.line().await;
+    for _ in 0..20 {
+        // Without a pause between, so that the header is there before the connection is accepted.
+        let mut stream = std::net::TcpStream::connect(served.address).unwrap();
+        std::io::Write::write_all(&mut stream, &v2([198, 51, 100, 9])).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut over = Client::over(TcpStream::from_std(stream).unwrap());
+        assert!(over.rest().await.starts_with("421 4.7.0 "));
+    }
+}
+
 #[tokio::test]
 async fn who_is_no_proxy_is_shut_out_whatever_it_says() {
     let door = Door {

@@ -5,7 +5,6 @@ use super::{Place, on_both};
 use crate::support::filings::{at, filing, filings, policy};
 use arfd::domain::filing::{Filed, Policy};
 use arfd::domain::restraint::Restraint;
-use arfd::domain::threshold::{Rule, Step};
 use arfd::store::{Known, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +16,6 @@ on_both!(
     the_budget_holds_over_nodes,
     a_trial_records_once_and_spends_nothing,
     who_is_protected_is_recorded,
-    a_notice_goes_before_the_lock_and_spends_nothing,
     a_longer_window_reads_what_was_forgotten,
     what_was_seen_first_stays,
 );
@@ -246,34 +244,6 @@ async fn what_was_seen_first_stays(place: Place) {
     let all = [known("a", "1"), known("a", "2"), known("b", "1")];
     let seen = store.first_seen(&all, at(9)).await.unwrap();
     assert_eq!(seen, [at(5), at(9), at(9)], "a changed rule is a new one");
-}
-
-/// What is told below a lock writes no order, once in its window, and leaves the complaints to the lock.
-async fn a_notice_goes_before_the_lock_and_spends_nothing(place: Place) {
-    let mut policy = five();
-    let lock = policy.rules[0].clone();
-    for (name, action) in [("notice", Step::Notify), ("hold", Step::Hold)] {
-        policy.rules.push(Rule {
-            name: name.into(),
-            action,
-            min_weight: 3,
-            ..lock.clone()
-        });
-    }
-    let store = place.open().await;
-    let filed = file(&store, "bob", 0..3, &policy).await.unwrap();
-    let opened = filed.opened.unwrap();
-    assert_eq!((opened.rule.as_str(), opened.ordered), ("hold", false));
-    assert_eq!(states(&store).await, ["observed", "observed"]);
-    assert!(store.orders(10).await.unwrap().is_empty());
-    // A node that knows nothing of it does not tell it again.
-    let store = place.open().await;
-    assert_eq!(file(&store, "bob", 3..4, &policy).await, None);
-    let filed = file(&store, "bob", 4..5, &policy).await.unwrap();
-    let opened = filed.opened.unwrap();
-    assert_eq!((opened.rule.as_str(), opened.ordered), ("burst", true));
-    assert_eq!(opened.action, Step::Lock);
-    assert_eq!(store.orders(10).await.unwrap().len(), 1);
 }
 
 /// Rules may change between batches: a window in memory that is too short for the new ones is read again.

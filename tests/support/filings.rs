@@ -110,6 +110,7 @@ pub fn policy(min_weight: u64, targets: &[&str]) -> Policy {
             ..Rule::default()
         }],
         restraints: Default::default(),
+        life: Default::default(),
         targets: targets.iter().map(|t| (*t).to_owned()).collect(),
     }
 }
