@@ -19,8 +19,11 @@ const NAMES: [&str; 3] = ["ann", "bob", "eve"];
 
 #[derive(Clone, Debug)]
 enum Op {
-    /// Complaints, each so many seconds after the one before, in one batch.
+    /// Complaints, each so many seconds after the one before, in one batch. A batch is shorter than any incident's
+    /// age: what ends is looked at once for each.
     File(Vec<One>),
+    /// So many seconds go by.
+    Pass(i64),
     /// Somebody's open incidents are closed.
     Close(usize),
     /// The store is opened anew: its memory is gone.
