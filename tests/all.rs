@@ -1,5 +1,6 @@
 //! All integration tests in one binary, one module a subject.
 
+mod adversary;
 mod architecture;
 mod cli;
 mod clients;
@@ -10,7 +11,7 @@ mod golden;
 mod hostile;
 mod http;
 mod kill;
-mod lock;
+mod month;
 mod outbox;
 mod parse;
 mod proving;
@@ -20,3 +21,7 @@ mod simulation;
 mod smtp;
 mod store;
 mod support;
+mod targets;
+
+// The month is a benchmark, too, which has them at its root.
+use support::letters;

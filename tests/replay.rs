@@ -43,7 +43,6 @@ struct One {
 
 fn one() -> impl Strategy<Value = One> {
     let may = prop_oneof![6 => Just(Right::Lock), 1 => Just(Right::Notify), 1 => Just(Right::Hold)];
-    let after = prop_oneof![6 => 1..40i64, 1 => 100..2_000i64];
     let parts = (
         0..NAMES.len(),
         0..6u8,
@@ -51,7 +50,7 @@ fn one() -> impl Strategy<Value = One> {
         1..4u32,
         may,
         any::<bool>(),
-        after,
+        1..40i64,
     );
     parts.prop_map(|(who, message, feed, weight, may, phish, after)| One {
         who,
@@ -68,6 +67,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         8 => vec(one(), 1..8).prop_map(Op::File),
         2 => (0..NAMES.len()).prop_map(Op::Close),
+        2 => (100..2_000i64).prop_map(Op::Pass),
         1 => Just(Op::Reopen),
     ];
     vec(op, 1..25)
@@ -161,6 +161,7 @@ impl World {
                 self.store.file(&batch, policy).await.unwrap();
                 self.carry_out().await;
             }
+            Op::Pass(seconds) => self.now += seconds,
             Op::Close(who) => {
                 self.now += 1;
                 let value = identity(NAMES[*who]).value;

@@ -5,6 +5,7 @@ mod desk;
 mod doors;
 mod reload;
 pub mod replay;
+mod targets;
 mod watchdog;
 mod wire;
 
@@ -19,7 +20,7 @@ use crate::intake::health::Health;
 use crate::intake::reprove::Reprover;
 use crate::intake::writer;
 use crate::intake::{InForce, Intake};
-use crate::lock::spamexperts;
+use crate::lock::SetupError;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
@@ -66,9 +67,15 @@ pub enum StartError {
     /// There is no store to look into.
     #[error("store.url: there is no store at {}", .0.display())]
     NoStore(PathBuf),
-    /// The target cannot be set up.
-    #[error("lock.spamexperts")]
-    Target(#[from] spamexperts::SetupError),
+    /// A target cannot be set up.
+    #[error("{key}")]
+    Target {
+        /// Its section.
+        key: String,
+        /// Why.
+        #[source]
+        cause: SetupError,
+    },
     /// The certificate or its key cannot be used.
     #[error("smtp.tls.{}: {_0}", .0.key())]
     Tls(smtp::TlsError),
@@ -155,7 +162,7 @@ impl Daemon {
         let store = open_store(settings).await?;
         let policy = wire::policy(settings, store.as_ref(), clock.now()).await;
         let policy = policy.map_err(StartError::Unreadable)?;
-        let targets = wire::targets(settings, &metrics, &clock)?;
+        let targets = targets::build(settings, &metrics, &clock)?;
         let keys = wire::keys(settings, &metrics, &clock)?;
         let doors = doors::open(settings)?;
         let (http_listener, http_address) = listen("http.listen", settings.http.listen).await?;

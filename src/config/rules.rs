@@ -98,6 +98,8 @@ impl Rule {
             min_messages: messages,
             min_complainants: complainants,
             min_feeds: feeds,
+            // What a sender only claims locks nobody: he may claim to be anybody.
+            min_strength: Strength::Enclosed,
             ..Self::default()
         };
         let classes = ["phish", "virus"].map(str::to_owned).to_vec();
@@ -106,11 +108,13 @@ impl Rule {
             rule("burst", 2, 50, 10, 10, 1),
             Self {
                 classes,
-                ..rule("malice", 2, 10, 5, 5, 1)
+                ..rule("malice", 2, 20, 10, 10, 1)
             },
-            rule("complaints", 24, 30, 3, 3, 2),
+            rule("complaints", 24, 80, 8, 8, 2),
+            rule("steady", 7 * 24, 60, 60, 60, 1),
             Self {
                 action: Step::Notify,
+                min_strength: Strength::Claimed,
                 ..rule("notice", 24, 10, 3, 3, 1)
             },
         ]

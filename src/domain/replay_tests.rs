@@ -5,6 +5,7 @@ use super::*;
 use crate::domain::feed::Right;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::ids::{ComplainantKey, ComplaintId, MessageKey};
+use crate::domain::routing::Routing;
 use crate::domain::strength::Strength;
 use crate::domain::threshold::Crossing;
 
@@ -50,7 +51,7 @@ fn rule(name: &str, action: Step, window: u64, weight: u64) -> Rule {
 fn policy(rules: Vec<Rule>, targets: &[&str]) -> Policy {
     Policy {
         rules,
-        targets: targets.iter().map(|t| (*t).to_owned()).collect(),
+        targets: Routing::to_all(targets.iter().copied()),
         restraints: Restraints::default(),
         caps: Default::default(),
         reopen_after_seconds: 1_000,

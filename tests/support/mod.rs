@@ -4,6 +4,7 @@ pub mod bombs;
 pub mod daemon;
 pub mod dns;
 pub mod filings;
+pub mod letters;
 pub mod mail;
 pub mod memory_incidents;
 pub mod memory_store;
