@@ -15,7 +15,7 @@ use crate::domain::filing::{Opened, Policy};
 use crate::domain::identity::Identity;
 use crate::domain::ids::{IdentityId, IncidentId, ReportId};
 use crate::domain::incident::{
-    By, Change, Effect, Escalation, Event, Explanation, Facts, IncidentState, Step, Terms,
+    By, Change, Effect, Escalation, Event, Explanation, Facts, IncidentState, Step, Terms, Way,
     transition,
 };
 use crate::domain::lock::{Action, Subject};
