@@ -3,6 +3,7 @@
 
 mod doors;
 mod manager;
+mod orders;
 mod reload;
 mod restraint;
 mod shortage;

@@ -5,12 +5,14 @@
 mod check;
 mod check_feeds;
 mod check_listeners;
+mod credentials;
 mod environment;
 mod feeds;
 mod identification;
 mod listeners;
 mod maps;
 mod place;
+mod reconcile;
 mod restraint;
 mod rules;
 mod secure;
@@ -23,11 +25,13 @@ mod translate;
 mod values;
 
 pub use check::{Problem, check};
+pub use credentials::{DkimKey, DkimSettings, TokenKey, TokenSettings};
 pub use feeds::{Demand, Feed, ProofTable, Proving};
 pub use identification::{
     Header, HeaderMissing, Identification, OwnSettings, PlusTags, Script, Source,
 };
 pub use listeners::{Address, Listener, Mode, Protocol, Tls};
+pub use reconcile::{Reconcile, WhenLost};
 pub use restraint::Restraint;
 pub use rules::Rule;
 pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};

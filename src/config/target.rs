@@ -38,6 +38,7 @@ pub(super) fn read_secrets(
         );
         settings.http.token = Secret::new(&read("http.token_file", path)?);
     }
+    super::credentials::read_secrets(settings, &mut problems)?;
     let target = &mut settings.lock.spamexperts;
     if let (Some(path), Need::Everything) = (&target.password_file, need) {
         problems.demand(

@@ -4,6 +4,7 @@
 
 pub mod health;
 mod in_force;
+mod naming;
 mod note;
 pub mod prepare;
 pub mod reprove;

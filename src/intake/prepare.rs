@@ -1,7 +1,7 @@
 //! Everything about a message that can be decided without the store: read it, prove its feed, name the
 //! sender, judge whether it counts, compress the evidence. A function of its arguments.
 
-use crate::domain::attribution::{self, Methods, Outcome};
+use crate::domain::attribution::{Methods, Outcome};
 use crate::domain::class;
 use crate::domain::complaint::{self, Complaint};
 use crate::domain::feed::checks::Checks;
@@ -72,6 +72,8 @@ pub struct Prepared {
     pub defects: Vec<&'static str>,
     /// Which of the watched fields it has.
     pub present: Present,
+    /// Why tokens in it were worth nothing.
+    pub token_failures: Vec<&'static str>,
     /// The feed that it most likely claims to be from, where it proves none.
     pub nearest: Option<String>,
 }
@@ -103,6 +105,9 @@ impl Judge {
         };
         if may_need_cfbl && is_signed(message) && (thorough || mentions_cfbl(message)) {
             enquiry.dkim.push(cfbl::demand(self.signature_age));
+        }
+        if feed::prove(&self.feeds, facts, false) != Source::Nobody {
+            enquiry.keys = self.own_keys(message);
         }
         (!enquiry.is_empty()).then_some(enquiry)
     }
@@ -207,12 +212,13 @@ impl Judge {
             Source::Proven(feed) => Some(feed),
             Source::Unknown | Source::Nobody => None,
         };
-        let context = attribution::Context {
-            trust_enclosed_user: feed.is_some_and(|feed| feed.trust_enclosed_user),
-        };
-        let outcome = attribution::attribute(&reading, &self.methods, context);
+        let outcome = self.attribute(&reading, feed, &arrival, message, trial);
         let mut standing = standing::judge(&reading, feed, &outcome);
-        let Outcome { attribution, .. } = outcome;
+        let Outcome {
+            attribution,
+            token_failures,
+            ..
+        } = outcome;
         // What no proof could make count need not wait for one.
         let waits = origin.source == Source::Unknown
             && standing == Standing::Unproven
@@ -278,6 +284,7 @@ impl Judge {
             filing,
             defects: reading.defects.iter().map(|d| d.0).collect(),
             present,
+            token_failures: token_failures.iter().map(|f| f.as_str()).collect(),
             nearest,
         }
     }

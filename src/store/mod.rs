@@ -19,6 +19,7 @@ mod caps;
 mod closing;
 mod crossing;
 mod dialect;
+mod dossier;
 mod error;
 mod filing;
 mod health;
@@ -26,9 +27,11 @@ mod incident;
 mod incidents;
 mod life_sql;
 mod listing;
+mod manual;
 mod opening;
 mod orders;
 mod postgres;
+mod reconcile;
 pub mod sql;
 mod sqlite;
 mod switch;
@@ -37,7 +40,10 @@ mod unproven;
 mod window;
 
 pub use archive::{Archive, Known as KnownIdentity, Mark, open_archive};
+pub use dossier::Dossier;
 pub use incidents::{Ended, Incidents, Wish};
+pub use manual::ByHand;
+pub use reconcile::Drift;
 pub use switch::Known;
 
 /// How a store is opened.
