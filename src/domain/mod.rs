@@ -5,6 +5,7 @@
 pub mod attribution;
 pub mod audit;
 pub mod class;
+pub mod comparison;
 pub mod complaint;
 pub mod course;
 pub mod explain;
