@@ -5,6 +5,7 @@
 mod check;
 mod check_feeds;
 mod check_listeners;
+mod check_targets;
 mod credentials;
 mod environment;
 mod feeds;
@@ -20,6 +21,7 @@ mod settings;
 mod smtp;
 mod spamexperts;
 mod target;
+mod target_kinds;
 mod targets;
 mod translate;
 mod values;
@@ -39,7 +41,7 @@ pub use settings::*;
 pub use smtp::Smtp;
 pub use spamexperts::SpamExperts;
 pub use target::check_target;
-pub use targets::{Kind, TargetTable, Webhook};
+pub use targets::{Cpanel, Exec, Kind, KumoMta, MapFile, TargetTable, Webhook};
 pub use values::{MASK, Secret, SecretUrl, Size, Span};
 
 use std::ffi::OsString;

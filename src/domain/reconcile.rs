@@ -241,7 +241,7 @@ mod tests {
             busy: true,
             ..known(1, IncidentState::Locked)
         };
-        assert!(compare(&[busy.clone()], &[]).is_none());
+        assert!(compare(std::slice::from_ref(&busy), &[]).is_none());
         // Just confirmed: the listing may be older.
         let fresh = Known {
             changed_at: at(901),
