@@ -4,6 +4,7 @@
 mod doors;
 mod manager;
 mod orders;
+mod reload;
 mod restraint;
 mod shortage;
 mod trouble;
