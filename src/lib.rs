@@ -7,7 +7,7 @@
 //! - [`formats`]: bytes to a reading, one file a format. Pure.
 //! - [`store`], [`lock`]: where reports are filed, and whom to ask for a lock.
 //! - [`smtp`], [`http`], [`intake`], [`outbox`]: the edges and the two use cases, filing and locking.
-//! - [`proving`]: asks DNS what the proof of a feed needs.
+//! - [`proving`]: asks DNS what the proof of a feed needs; [`lookup`]: asks who an identity is.
 //! - [`app`]: wires all of it; [`cli`]: what a person types.
 //! - [`clock`], [`metrics`], [`pulse`], [`config`]: time, figures, whether the loops go round, settings.
 
@@ -22,6 +22,7 @@ pub mod formats;
 pub mod http;
 pub mod intake;
 pub mod lock;
+pub mod lookup;
 pub mod metrics;
 pub mod outbox;
 pub mod proving;

@@ -11,6 +11,7 @@ mod hostile;
 mod http;
 mod kill;
 mod lock;
+mod lookup;
 mod outbox;
 mod parse;
 mod proving;

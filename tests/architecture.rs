@@ -15,24 +15,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pulse", &[]),
     ("domain", &[]),
     ("formats", &["domain"]),
-    ("config", &["domain", "lock", "smtp"]),
+    ("config", &["domain", "lock", "lookup", "smtp"]),
     ("lock", &["domain", "clock", "metrics"]),
     ("store", &["domain"]),
     ("smtp", &["clock", "metrics", "pulse"]),
     ("http", &["clock", "domain", "metrics", "store"]),
     ("proving", &["domain", "clock", "metrics"]),
+    ("lookup", &["domain", "clock", "metrics"]),
     (
         "intake",
         &[
-            "domain", "formats", "proving", "store", "clock", "metrics", "pulse",
+            "domain", "formats", "lookup", "proving", "store", "clock", "metrics", "pulse",
         ],
     ),
     ("outbox", &["domain", "store", "lock", "clock", "metrics"]),
     (
         "app",
         &[
-            "clock", "config", "domain", "http", "intake", "lock", "metrics", "outbox", "proving",
-            "pulse", "smtp", "store",
+            "clock", "config", "domain", "http", "intake", "lock", "lookup", "metrics", "outbox",
+            "proving", "pulse", "smtp", "store",
         ],
     ),
     (

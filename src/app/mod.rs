@@ -1,11 +1,13 @@
 //! The composition root: opens the store, wires intake, outbox and the two edges, and takes them down in
 //! the order that loses nothing: no new mail, then what waits is filed, then orders in flight are settled.
 
+mod aliases;
 mod desk;
 mod doors;
 mod watchdog;
 mod wire;
 
+pub use aliases::aliases;
 pub use wire::{judge, open_existing_store, open_store, policy, prover};
 
 use crate::clock::Clock;
@@ -16,6 +18,7 @@ use crate::intake::health::Health;
 use crate::intake::reprove::Reprover;
 use crate::intake::writer;
 use crate::lock::spamexperts;
+use crate::lookup::{self, AliasFile};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
@@ -76,6 +79,12 @@ pub enum StartError {
     /// The store does not say what it knows.
     #[error("what the store knows cannot be read")]
     Unreadable(StoreError),
+    /// The file of aliases cannot be used.
+    #[error("aliases.file: {0}")]
+    Aliases(lookup::FileError),
+    /// The look-up service cannot be asked.
+    #[error("aliases.{0}")]
+    Lookup(lookup::SetupError),
     /// The DNS resolver cannot be set up.
     #[error("proving.servers: {0}")]
     Dns(String),
@@ -112,6 +121,7 @@ pub struct Daemon {
     /// Cancelled when a part ended that nobody stopped: the daemon is of no use any more.
     pub failed: CancellationToken,
     tls: Option<Arc<smtp::Tls>>,
+    alias_file: Option<Arc<AliasFile>>,
     ready: Arc<AtomicBool>,
     stop_smtp: CancellationToken,
     stop_outbox: CancellationToken,
@@ -122,6 +132,7 @@ pub struct Daemon {
     outbox_task: JoinHandle<()>,
     reprove_task: JoinHandle<()>,
     health_task: JoinHandle<()>,
+    learnt_task: JoinHandle<()>,
     http_task: JoinHandle<()>,
 }
 
@@ -145,7 +156,11 @@ impl Daemon {
 
         let ordered = Arc::new(Notify::new());
         let judge = Arc::new(judge(settings)?);
+        let known = judge.learnt.refresh(store.as_ref()).await;
+        known.map_err(StartError::Unreadable)?;
+        let learnt = Arc::clone(&judge.learnt);
         let prover = Arc::new(prover(settings, &clock, &metrics)?);
+        let aliases = Arc::new(aliases(settings, &clock, &metrics)?);
         let policy = Arc::new(policy);
         let health = Health::new(&judge.feeds, Arc::clone(&metrics), clock.now());
         let health = Arc::new(health);
@@ -163,6 +178,7 @@ impl Daemon {
             store: Arc::clone(&store),
             judge: Arc::clone(&judge),
             prover: Arc::clone(&prover),
+            aliases: Arc::clone(&aliases),
             policy,
             health: Arc::clone(&health),
             ordered: Arc::clone(&ordered),
@@ -171,7 +187,8 @@ impl Daemon {
             settings: wire::reprove_settings(settings),
         };
         let desk = Desk {
-            intake: Intake::new(judge, prover, handle, Arc::clone(&clock)),
+            intake: Intake::new(judge, prover, handle, Arc::clone(&clock))
+                .knowing(Arc::clone(&aliases)),
             recipients: settings.smtp.recipients.clone(),
             tls_recipients: settings.to_tls_recipients(),
         };
@@ -185,6 +202,11 @@ impl Daemon {
         let health_task = watched(
             "health",
             health.run(Arc::clone(&store), Arc::clone(&clock), stop_outbox.clone()),
+            (&stop_outbox, &failed),
+        );
+        let learnt_task = watched(
+            "learnt",
+            learnt.run(Arc::clone(&store), stop_outbox.clone()),
             (&stop_outbox, &failed),
         );
         let outbox = Arc::new(Outbox::new(
@@ -232,6 +254,11 @@ impl Daemon {
             let every = settings.smtp.tls.reload_interval.0;
             tokio::spawn(Arc::clone(tls).watch(every, stop_smtp.clone()));
         }
+        let alias_file = aliases.lookup.file.clone();
+        if let Some(file) = &alias_file {
+            let every = settings.aliases.reload_interval.0;
+            tokio::spawn(Arc::clone(file).watch(every, stop_smtp.clone()));
+        }
         let edge = Edge::with_keys(
             Arc::new(desk),
             wire::smtp_settings(settings),
@@ -265,6 +292,7 @@ impl Daemon {
             metrics,
             failed,
             tls,
+            alias_file,
             ready,
             stop_smtp,
             stop_outbox,
@@ -275,6 +303,7 @@ impl Daemon {
             outbox_task,
             reprove_task,
             health_task,
+            learnt_task,
             http_task,
         })
     }
@@ -284,8 +313,12 @@ impl Daemon {
         watchdog::watch(self.pulses.clone(), every, feed)
     }
 
-    /// Takes up what may change while the daemon runs: the certificate and its key. No session is touched.
+    /// Takes up what may change while the daemon runs: the certificate and its key, the file of aliases. No session
+    /// is touched.
     pub async fn reload(&self) {
+        if let Some(file) = &self.alias_file {
+            file.renew_aside().await;
+        }
         match &self.tls {
             Some(tls) => {
                 tls.renew_aside(true).await;
@@ -307,6 +340,7 @@ impl Daemon {
         finished("outbox", self.outbox_task).await;
         finished("reprove", self.reprove_task).await;
         finished("health", self.health_task).await;
+        finished("learnt", self.learnt_task).await;
         self.stop_http.cancel();
         // A client that never ends its request must not keep the daemon.
         let abort = self.http_task.abort_handle();

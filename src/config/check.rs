@@ -2,7 +2,8 @@
 
 use super::check_feeds;
 use super::settings::{Settings, Target};
-use super::{place, restraint, secure};
+use super::{aliases, place, restraint, secure};
+use crate::domain::attribution::IdentificationMethod;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::threshold::MOST_COMPLAINTS;
 use ipnet::IpNet;
@@ -76,6 +77,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     secure::check(settings, &mut problems);
     store(settings, &mut problems);
     identification(settings, &mut problems);
+    aliases::check(settings, &mut problems);
     check_feeds::proving(settings, &mut problems);
     check_feeds::feeds(settings, &mut problems);
     rules(settings, &mut problems);
@@ -240,6 +242,12 @@ fn identification(settings: &Settings, problems: &mut Problems) {
         distinct.len() == methods.len(),
         "identification.methods",
         "names a method twice",
+    );
+    let by_desk = [IdentificationMethod::ByHand, IdentificationMethod::Learnt];
+    problems.demand(
+        !methods.iter().any(|method| by_desk.contains(method)),
+        "identification.methods",
+        "names one that is no method of the filter's: by_hand and learnt are the desk's own and always on",
     );
     for (i, header) in settings.identification.headers.iter().enumerate() {
         let key = format!("identification.headers[{i}]");

@@ -2,6 +2,7 @@
 //! here (unknown keys are refused); sense is checked in `check.rs`. `samples/arfd.toml` explains each key
 //! and a test holds it equal to these defaults.
 
+use super::aliases::Aliases;
 use super::feeds::{Feed, Proving};
 use super::restraint::Restraint;
 use super::smtp::Smtp;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub store: Store,
     /// How identities are found.
     pub identification: Identification,
+    /// Whom identities are known as.
+    pub aliases: Aliases,
     /// Where locks go.
     pub lock: Lock,
     /// What keeps a crossed rule from locking at once.
@@ -59,6 +62,7 @@ impl Default for Settings {
             http: Http::default(),
             store: Store::default(),
             identification: Identification::default(),
+            aliases: Aliases::default(),
             lock: Lock::default(),
             restraint: Restraint::default(),
             outbox: Outbox::default(),

@@ -74,6 +74,14 @@ pub(super) fn read_secrets(
         );
         settings.http.token = Secret::new(&read("http.token_file", path)?);
     }
+    if let Some(path) = &settings.aliases.token_file {
+        problems.demand(
+            settings.aliases.token.is_empty(),
+            "aliases.token",
+            "give one of them: token or token_file",
+        );
+        settings.aliases.token = Secret::new(&read("aliases.token_file", path)?);
+    }
     let target = &mut settings.lock.spamexperts;
     if let (Some(path), Need::Everything) = (&target.password_file, need) {
         problems.demand(

@@ -26,6 +26,10 @@ pub enum IdentificationMethod {
     AuthenticatingUser,
     /// The envelope sender.
     EnvelopeSender,
+    /// None of the filter's: the desk named the sender of this report.
+    ByHand,
+    /// None of the filter's: the desk named the sender of a report like this one.
+    Learnt,
 }
 
 impl IdentificationMethod {
@@ -35,6 +39,8 @@ impl IdentificationMethod {
             Self::IdentificationHeader => "identification_header",
             Self::AuthenticatingUser => "authenticating_user",
             Self::EnvelopeSender => "envelope_sender",
+            Self::ByHand => "by_hand",
+            Self::Learnt => "learnt",
         }
     }
 }
@@ -219,6 +225,8 @@ pub fn attribute(
                     };
                     (value, source, Strength::Claimed)
                 }),
+            // Not for methods to say.
+            IdentificationMethod::ByHand | IdentificationMethod::Learnt => None,
         };
         if let Some((value, provenance, strength)) = found {
             return Attribution::Identified {
@@ -367,7 +375,7 @@ fn captured<'v>(rule: &HeaderRule, value: &'v str) -> Option<Cow<'v, str>> {
 }
 
 /// The normal form of an identity: without brackets, lower case. None for what cannot be one.
-fn normal(value: &str) -> Option<String> {
+pub fn normal(value: &str) -> Option<String> {
     let value = value.trim();
     let value = value
         .strip_prefix('<')

@@ -2,6 +2,7 @@
 //! enough is enough. Everything here is a function of its arguments: no I/O, no async, no clock. Time comes
 //! in as a [`jiff::Timestamp`], randomness as a number.
 
+pub mod alias;
 pub mod attribution;
 pub mod class;
 pub mod complaint;
@@ -12,6 +13,7 @@ pub mod headers;
 pub mod identity;
 pub mod ids;
 pub mod incident;
+pub mod learnt;
 pub mod lock;
 pub mod pattern;
 pub mod report;
@@ -19,3 +21,4 @@ pub mod restraint;
 pub mod standing;
 pub mod strength;
 pub mod threshold;
+pub mod unattributed;

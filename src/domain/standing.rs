@@ -19,7 +19,7 @@ pub enum Standing {
     NotAReport,
     /// No feed's proof holds: anybody may have sent it.
     Unproven,
-    /// Whether a feed's proof holds cannot be told for now; it is tried again.
+    /// Whether a feed's proof holds, or who the identity is, cannot be told for now; it is tried again.
     Pending,
     /// Its type never counts (`not-spam`, `auth-failure`).
     NeverCounts,

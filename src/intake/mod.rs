@@ -2,7 +2,9 @@
 //! durably before anybody says 250. Reading and judging is pure ([`prepare`]); waiting for the transaction
 //! is the [`writer`]'s.
 
+pub mod aliases;
 pub mod health;
+pub mod learnt;
 mod note;
 pub mod prepare;
 pub mod reprove;
@@ -12,6 +14,8 @@ use crate::clock::Clock;
 use crate::domain::feed::Arrival;
 use crate::domain::filing::Filed;
 use crate::proving::Prover;
+use aliases::Aliases;
+use jiff::SignedDuration;
 use prepare::{Judge, Trial};
 use std::sync::Arc;
 use writer::{NotFiled, WriterHandle};
@@ -24,6 +28,7 @@ const LARGE: usize = 256 << 10;
 pub struct Intake {
     judge: Arc<Judge>,
     prover: Arc<Prover>,
+    aliases: Arc<Aliases>,
     writer: WriterHandle,
     clock: Arc<dyn Clock>,
 }
@@ -39,9 +44,16 @@ impl Intake {
         Self {
             judge,
             prover,
+            aliases: Arc::default(),
             writer,
             clock,
         }
+    }
+
+    /// The same, counting identities as whom they are known.
+    #[must_use]
+    pub fn knowing(self, aliases: Arc<Aliases>) -> Self {
+        Self { aliases, ..self }
     }
 
     /// Takes a message. `Ok` means that it is durable.
@@ -57,19 +69,23 @@ impl Intake {
                 Some(asked.await)
             }
         };
-        let prepared = if message.len() > LARGE {
+        let (prepared, message) = if message.len() > LARGE {
             let judge = Arc::clone(&self.judge);
             let prepare = move || {
                 let trial = Trial::first(checks.as_ref(), now);
-                judge.prepare_with(arrival, &message, trial)
+                (judge.prepare_with(arrival, &message, trial), message)
             };
             tokio::task::spawn_blocking(prepare)
                 .await
                 .map_err(|e| NotFiled::Unreadable(e.to_string()))?
         } else {
             let trial = Trial::first(checks.as_ref(), now);
-            self.judge.prepare_with(arrival, &message, trial)
+            (self.judge.prepare_with(arrival, &message, trial), message)
         };
+        let waiting =
+            |p: &prepare::Prepared| prepare::name(&p.filing.arrival, &message, None, true);
+        let named = self.aliases.apply(prepared, SignedDuration::ZERO, waiting);
+        let prepared = named.await;
         let report = prepared.filing.id;
         self.writer
             .file(prepared)

@@ -14,14 +14,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
+mod accounts;
 mod body;
 mod caps;
 mod closing;
 mod crossing;
+mod desk;
 mod dialect;
 mod error;
 mod filing;
 mod health;
+mod learnt;
 mod listing;
 mod orders;
 mod postgres;
@@ -31,6 +34,7 @@ mod switch;
 mod unproven;
 mod window;
 
+pub use desk::{Attributed, ByHand, Desk, Forgotten, LearntRow, Lesson, ReportFilter};
 pub use switch::Known;
 
 /// How a store is opened.
@@ -192,6 +196,8 @@ pub struct ReportRow {
     pub proof: Option<serde_json::Value>,
     /// The outcome of attribution, as JSON.
     pub attribution: serde_json::Value,
+    /// Whom the named identity is known as, as JSON; none where nothing is known.
+    pub alias: Option<serde_json::Value>,
     /// The reading, as JSON.
     pub reading: serde_json::Value,
 }
@@ -233,7 +239,7 @@ pub struct OrderRow {
 
 /// Where the daemon keeps what it must not lose.
 #[async_trait]
-pub trait Store: Debug + Send + Sync {
+pub trait Store: Desk + Debug + Send + Sync {
     /// Files a batch in one transaction: all of it is durable when this returns `Ok`, none of it otherwise.
     /// Results are in the order of the batch. Each complaint is assessed at its own `received_at`, in the
     /// order of the batch; a crossing opens one incident and writes its orders in the same transaction.

@@ -104,6 +104,7 @@ pub fn node(
             header_missing: HeaderMissing::Stop,
         },
         signature_age: SignedDuration::from_hours(48),
+        learnt: Arc::default(),
     });
     let health = Arc::new(Health::new(&judge.feeds, metrics.clone(), clock.now()));
     let ordered = Arc::new(Notify::new());
@@ -127,6 +128,7 @@ pub fn node(
         store: store.clone(),
         judge,
         prover,
+        aliases: Arc::default(),
         policy,
         health,
         ordered,
