@@ -4,8 +4,8 @@
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Counter, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Buckets in seconds from half a millisecond to half a minute.
@@ -51,6 +51,7 @@ macro_rules! metrics {
         }
     };
     (@make IntCounter, $name:literal, $help:literal) => { IntCounter::new($name, $help)? };
+    (@make Counter, $name:literal, $help:literal) => { Counter::new($name, $help)? };
     (@make IntGauge, $name:literal, $help:literal) => { IntGauge::new($name, $help)? };
     (@make IntCounterVec, $name:literal, $help:literal, labels $labels:expr) => {
         IntCounterVec::new(Opts::new($name, $help), &$labels)?
@@ -73,6 +74,7 @@ metrics! {
     smtp_connections: IntCounterVec("arfd_smtp_connections_total", "Connections accepted since start, by listener and outcome: 'session', or why there was none.", labels ["listener", "outcome"]);
     smtp_accept_failures: IntCounterVec("arfd_smtp_accept_failures_total", "Failed accepts, by listener: it waits and goes on. Mostly for want of descriptors.", labels ["listener"]);
     smtp_refusals: IntCounterVec("arfd_smtp_refusals_total", "Commands, messages and sessions refused at SMTP, by reason.", labels ["reason"]);
+    smtp_tarpit: Counter("arfd_smtp_tarpit_seconds_total", "Seconds that replies to errors were held back at SMTP.");
     smtp_messages: IntCounterVec("arfd_smtp_messages_total", "Messages received in full, by the reply they got: accepted, deferred or rejected.", labels ["reply"]);
     smtp_bytes: IntCounter("arfd_smtp_bytes_total", "Octets of message text received.");
     tls_sessions: IntCounterVec("arfd_tls_sessions_total", "TLS handshakes done, by version and cipher suite.", labels ["version", "cipher"]);

@@ -19,6 +19,7 @@ fn settings(url: &str) -> RemoteSettings {
         timeout: Duration::from_secs(20),
         connect_timeout: Duration::from_secs(20),
         concurrency: 4,
+        normal: Default::default(),
         max_answer: 1000,
         cache: 100,
         ttl: Duration::from_secs(600),

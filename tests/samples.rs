@@ -72,6 +72,8 @@ fn the_sample_has_every_key() {
             ![
                 "feeds",
                 "identification.headers",
+                "identification.sources",
+                "identification.scripts",
                 "smtp.listeners",
                 "smtp.users",
             ]

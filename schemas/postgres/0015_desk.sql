@@ -2,7 +2,7 @@
 alter table reports add column alias text;
 
 -- The queue of those that nobody could be named for.
-create index reports_unattributed on reports (received_at) where standing = 'unattributed';
+create index reports_unattributed on reports (received_at) where standing in ('unattributed', 'shared');
 
 -- Customers' accounts, as the look-up last told.
 create table accounts (

@@ -19,8 +19,10 @@ pub fn aliases(
     metrics: &Arc<Metrics>,
 ) -> Result<Aliases, StartError> {
     let s = &settings.aliases;
+    let methods = settings.to_methods()?;
+    let normal = methods.normal.clone();
     let file = s
-        .to_file()
+        .to_file(normal.clone())
         .map(|file| AliasFile::load(file, Arc::clone(metrics)));
     let remote = (!s.url.is_empty()).then(|| {
         let remote = RemoteSettings {
@@ -30,6 +32,7 @@ pub fn aliases(
             timeout: s.timeout.0,
             connect_timeout: s.connect_timeout.0,
             concurrency: s.concurrency,
+            normal,
             max_answer: usize::try_from(s.max_answer.0).unwrap_or(usize::MAX),
             cache: s.cache,
             ttl: s.ttl.0,
@@ -45,6 +48,7 @@ pub fn aliases(
             file: file.transpose().map_err(StartError::Aliases)?,
             remote: remote.transpose().map_err(StartError::Lookup)?,
         },
+        methods,
         protected: settings.restraint.to_restraints().protected,
         max_delay: SignedDuration::try_from(s.max_delay.0).unwrap_or(SignedDuration::MAX),
     })

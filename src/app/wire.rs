@@ -282,16 +282,23 @@ pub fn keys(
         Ok(User { name, hash })
     };
     let users: Result<Vec<User>, HashError> = s.users.iter().map(user).collect();
-    let limits = AuthSettings {
+    let limits = auth_settings(settings);
+    let users = Users::new(users?, limits, Arc::clone(clock), Arc::clone(metrics));
+    Ok(smtp::Keys { tls, users })
+}
+
+/// How logging in is held within bounds.
+fn auth_settings(settings: &Settings) -> AuthSettings {
+    let s = &settings.smtp;
+    AuthSettings {
         max_failures: s.auth.max_failures,
         max_failures_per_client: s.auth.max_failures_per_client,
         failure_window: s.auth.failure_window.0,
         failure_delay: s.auth.failure_delay.0,
         concurrency: s.auth.concurrency,
+        prefixes: (s.client_prefix_ipv4, s.client_prefix_ipv6),
         ..AuthSettings::default()
-    };
-    let users = Users::new(users?, limits, Arc::clone(clock), Arc::clone(metrics));
-    Ok(smtp::Keys { tls, users })
+    }
 }
 
 /// What the SMTP edge allows.
@@ -417,5 +424,14 @@ mod tests {
             (edge.max_messages, edge.max_errors, edge.max_recipients),
             (5, 6, 8)
         );
+    }
+
+    #[test]
+    fn a_client_network_is_the_same_for_all_limits() {
+        let settings: Settings =
+            toml::from_str("[smtp]\nclient_prefix_ipv4 = 24\nclient_prefix_ipv6 = 48\n").unwrap();
+        let edge = smtp_settings(&settings);
+        assert_eq!((edge.ipv4_prefix, edge.ipv6_prefix), (24, 48));
+        assert_eq!(auth_settings(&settings).prefixes, (24, 48));
     }
 }

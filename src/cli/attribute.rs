@@ -5,8 +5,8 @@ use super::{ConfigFile, NO_INPUT, NOT_SO, TRY_AGAIN};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
-use crate::domain::alias::{self, Answer};
-use crate::domain::attribution::{Attribution, normal};
+use crate::domain::alias::Answer;
+use crate::domain::attribution::Attribution;
 use crate::domain::feed::{Arrival, Security};
 use crate::domain::filing::Policy;
 use crate::domain::identity::{Identity, OutgoingUser};
@@ -217,7 +217,10 @@ impl Task<'_> {
             let why = format!("the look-up of aliases has trouble: {why}; try again");
             return Err(Refusal(TRY_AGAIN, why));
         }
-        alias::apply(&mut filing, answer, &self.aliases.protected);
+        self.aliases.put(&mut filing, answer);
+        if filing.standing != Standing::Counted {
+            return Err(not_so(barred(filing.standing.as_str(), &row.attribution)));
+        }
         let lesson = match &self.choice {
             None => None,
             // As it was named: whom that is known as may change.
@@ -283,7 +286,10 @@ impl Task<'_> {
     /// The identity that is meant. Its outgoing user is the one that is given, or else the report's own.
     fn identity(&self, row: &ReportRow) -> Result<Identity, Refusal> {
         let text = &self.what.identity;
-        let value = normal(text).ok_or_else(|| not_so(format!("'{text}' is no identity")))?;
+        let form = &self.judge.methods.normal;
+        let value = form
+            .of(text)
+            .ok_or_else(|| not_so(format!("'{text}' is no identity")))?;
         let outgoing_user = match &self.what.user {
             Some(user) => {
                 let parsed = OutgoingUser::parse(user);
@@ -402,6 +408,13 @@ fn barred(standing: &str, attribution: &serde_json::Value) -> String {
         Some(Standing::Pending) => "it is not judged yet; it is tried again by itself".to_owned(),
         Some(Standing::NeverCounts) => "its feedback type never counts".to_owned(),
         Some(Standing::Weightless) => "its feed gives its feedback type no weight".to_owned(),
+        Some(Standing::Shared) => {
+            "the identity is one of many customers (a whole server or domain), which is never counted".to_owned()
+        }
+        Some(Standing::NotOurs) => {
+            "its message was never ours; if it was, complete [own] in the configuration".to_owned()
+        }
+        Some(Standing::Forwarded) => "its message only came through us: it was forwarded".to_owned(),
         Some(Standing::Unattributed) | None => format!("its standing is {standing}"),
     };
     format!("the report cannot be attributed: {why}")

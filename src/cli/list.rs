@@ -6,6 +6,7 @@ use super::ConfigFile;
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Span;
+use crate::domain::attribution::normal::visible;
 use crate::domain::standing::Standing;
 use crate::domain::unattributed;
 use crate::store::{FeedRow, IncidentRow, OrderRow, ReportFilter, ReportRow, Store};
@@ -294,7 +295,7 @@ fn report_cells(row: &ReportRow) -> Vec<String> {
         or_dash(row.feed.as_deref()),
         clean(&or_dash(row.feedback_type.as_deref())),
         row.format.clone(),
-        clean(&or_dash(who)),
+        clean(&visible(&or_dash(who))),
         row.id.to_string(),
     ]
 }
@@ -310,7 +311,7 @@ fn incident_cells(row: &IncidentRow) -> Vec<String> {
     vec![
         format!("{:.0}", row.opened_at),
         row.state.clone(),
-        clean(&row.identity),
+        clean(&visible(&row.identity)),
         clean(&user),
         why,
         row.id.to_string(),

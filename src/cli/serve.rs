@@ -40,7 +40,8 @@ impl Serve {
         for warning in crate::config::warnings(&settings) {
             tracing::warn!("{warning}");
         }
-        super::runtime()?.block_on(async {
+        let runtime = super::runtime()?;
+        let code = runtime.block_on(async {
             let mut signals = Signals::new().context("signal handlers")?;
             let mut hang_up = signal(SignalKind::hangup()).context("signal handlers")?;
             let daemon = Daemon::start(&settings, Arc::new(SystemClock::default())).await?;
@@ -75,7 +76,10 @@ impl Serve {
                 name = signals.next() => tracing::warn!(signal = name, "ended before the drain was done"),
             }
             Ok(code)
-        })
+        });
+        // A name that is looked up, or a password that is tried, must not keep us once all else has ended.
+        runtime.shutdown_background();
+        code
     }
 }
 

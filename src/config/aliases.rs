@@ -4,6 +4,7 @@
 use super::check::{Problem, Problems};
 use super::settings::Settings;
 use super::values::{Secret, Size, Span};
+use crate::domain::attribution::NormalForm;
 use crate::lookup::FileSettings;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -80,11 +81,12 @@ impl Default for Aliases {
 
 impl Aliases {
     /// The file, if there is one.
-    pub fn to_file(&self) -> Option<FileSettings> {
+    pub fn to_file(&self, normal: NormalForm) -> Option<FileSettings> {
         Some(FileSettings {
             path: self.file.clone()?,
             max_size: self.max_size.0,
             max_rows: self.max_rows,
+            normal,
         })
     }
 }
@@ -158,7 +160,9 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
 /// What is wrong in the file.
 pub(super) fn check_file(settings: &Settings) -> Vec<Problem> {
     let mut problems = Problems::default();
-    if let Some(Err(error)) = settings.aliases.to_file().map(|file| file.check()) {
+    let normal = settings.identification.to_normal_form();
+    let file = settings.aliases.to_file(normal);
+    if let Some(Err(error)) = file.map(|file| file.check()) {
         problems.add("aliases.file", error.to_string());
     }
     problems.0

@@ -2,8 +2,7 @@
 
 use super::check_feeds;
 use super::settings::{Settings, Target};
-use super::{aliases, place, restraint, secure};
-use crate::domain::attribution::IdentificationMethod;
+use super::{aliases, identification, place, restraint, secure};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::threshold::MOST_COMPLAINTS;
 use ipnet::IpNet;
@@ -76,7 +75,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     http(settings, &mut problems);
     secure::check(settings, &mut problems);
     store(settings, &mut problems);
-    identification(settings, &mut problems);
+    identification::check(settings, &mut problems);
     aliases::check(settings, &mut problems);
     check_feeds::proving(settings, &mut problems);
     check_feeds::feeds(settings, &mut problems);
@@ -230,45 +229,6 @@ fn store(settings: &Settings, problems: &mut Problems) {
     );
 }
 
-fn identification(settings: &Settings, problems: &mut Problems) {
-    let methods = &settings.identification.methods;
-    problems.demand(
-        !methods.is_empty(),
-        "identification.methods",
-        "must name at least one method",
-    );
-    let distinct: HashSet<_> = methods.iter().collect();
-    problems.demand(
-        distinct.len() == methods.len(),
-        "identification.methods",
-        "names a method twice",
-    );
-    let by_desk = [IdentificationMethod::ByHand, IdentificationMethod::Learnt];
-    problems.demand(
-        !methods.iter().any(|method| by_desk.contains(method)),
-        "identification.methods",
-        "names one that is no method of the filter's: by_hand and learnt are the desk's own and always on",
-    );
-    for (i, header) in settings.identification.headers.iter().enumerate() {
-        let key = format!("identification.headers[{i}]");
-        problems.demand(
-            !header.name.is_empty()
-                && header
-                    .name
-                    .chars()
-                    .all(|c| c.is_ascii_graphic() && c != ':'),
-            format!("{key}.name"),
-            format!("'{}' is not a header's name", header.name),
-        );
-        if let Some(Err(e)) = header.capture.as_deref().map(Regex::new) {
-            problems.add(
-                format!("{key}.capture"),
-                format!("is not a regular expression: {e}"),
-            );
-        }
-    }
-}
-
 /// Names become labels and are typed by people.
 pub(super) fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut HashSet<String>) {
     let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -284,11 +244,10 @@ pub(super) fn name(problems: &mut Problems, key: &str, name: &str, seen: &mut Ha
     );
 }
 
-/// Whether a network is so large that anybody may sit in it. IPv4 may be written as IPv6.
+/// Whether a network is so large that anybody may sit in it.
 pub(super) fn too_wide(net: &IpNet) -> bool {
     match net {
         IpNet::V4(net) => net.prefix_len() < 8,
-        IpNet::V6(net) if net.addr().to_ipv4_mapped().is_some() => net.prefix_len() < 96 + 8,
         IpNet::V6(net) => net.prefix_len() < 16,
     }
 }

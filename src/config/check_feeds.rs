@@ -1,6 +1,7 @@
 //! Whether the settings of feeds and of proving them make sense.
 
 use super::check::{Problems, is_address, name, too_wide};
+use super::check_listeners::plain;
 use super::feeds::{Feed, ProofTable};
 use super::settings::Settings;
 use crate::domain::feed::{CertificateName, MOST_INCIDENTS, takes};
@@ -122,6 +123,7 @@ fn nested(
 
 /// The single proofs of one table.
 fn proofs(settings: &Settings, problems: &mut Problems, key: &str, table: &ProofTable) {
+    plain(&table.networks, &format!("{key}.networks"), problems);
     for net in table.networks.iter().filter(|net| too_wide(net)) {
         problems.add(
             format!("{key}.networks"),

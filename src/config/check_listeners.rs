@@ -36,6 +36,7 @@ pub(super) fn listeners(settings: &Settings, problems: &mut Problems) {
         Address::Unix(_) | Address::Systemd(_) => true,
     };
     plain(&smtp.rate_exempt, "smtp.rate_exempt", problems);
+    plain(&smtp.normalise, "smtp.normalise", problems);
     let mut names = HashSet::from([MAIN.to_owned()]);
     let mut taken: HashSet<&Address> = [&smtp.listen].into_iter().filter(fixed).collect();
     for (i, (listener, address)) in smtp.listeners.iter().zip(all).enumerate() {
@@ -56,7 +57,7 @@ pub(super) fn listeners(settings: &Settings, problems: &mut Problems) {
 }
 
 /// Clients' addresses are unmapped, so a mapped network would hold nobody.
-fn plain(networks: &[IpNet], key: &str, problems: &mut Problems) {
+pub(super) fn plain(networks: &[IpNet], key: &str, problems: &mut Problems) {
     for net in networks {
         let mapped =
             matches!(net.addr(), IpAddr::V6(address) if address.to_ipv4_mapped().is_some());

@@ -13,19 +13,28 @@ const NOT_SETTINGS: [&str; 2] = ["ARFD_CONFIG", "ARFD_BLESS"];
 /// Prefix of the tests' variables.
 const TEST_PREFIX: &str = "ARFD_TEST_";
 /// Lists of words, given with commas between them.
-const WORD_LISTS: [&str; 4] = [
+const WORD_LISTS: [&str; 11] = [
     "smtp.recipients",
     "smtp.rate_exempt",
     "identification.methods",
+    "identification.presets",
+    "identification.host_suffixes",
+    "identification.shared",
+    "own.networks",
+    "own.relays",
+    "own.hosts",
+    "own.domains",
     "lock.spamexperts.refused_statuses",
 ];
 /// Lists of patterns, in which commas mean themselves: the variable holds one.
 const PATTERN_LISTS: [&str; 1] = ["lock.spamexperts.refusals"];
 /// Lists of tables, which only a file can hold.
-const FILE_ONLY: [&str; 5] = [
+const FILE_ONLY: [&str; 7] = [
     "feeds",
     "rules",
     "identification.headers",
+    "identification.sources",
+    "identification.scripts",
     "smtp.listeners",
     "smtp.users",
 ];

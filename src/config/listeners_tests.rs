@@ -120,12 +120,18 @@ fn senseless_listeners_are_named_with_their_keys() {
         let told = refused(&listener(rest), &[]);
         assert!(told.contains(said), "{rest}: {told}");
     }
-    let mapped = refused("[smtp]\nrate_exempt = [\"::ffff:10.0.0.0/104\"]\n", &[]);
-    assert!(mapped.contains("smtp.rate_exempt: ::ffff:"), "{mapped}");
-    assert!(
-        mapped.contains("must be written as an IPv4 network"),
-        "{mapped}"
-    );
+    for (text, key) in [
+        ("[smtp]\nrate_exempt = ", "smtp.rate_exempt"),
+        ("[smtp]\nnormalise = ", "smtp.normalise"),
+        ("[[feeds]]\nname = \"x\"\nnetworks = ", "feeds[0].networks"),
+    ] {
+        let mapped = refused(&format!("{text}[\"::ffff:10.0.0.0/104\"]\n"), &[]);
+        assert!(mapped.contains(&format!("{key}: ::ffff:")), "{mapped}");
+        assert!(
+            mapped.contains("must be written as an IPv4 network"),
+            "{mapped}"
+        );
+    }
     let main = "[[smtp.listeners]]\nname = \"smtp\"\naddress = \"127.0.0.1:26\"\n";
     assert!(refused(main, &[]).contains("'smtp' is used twice"));
     let off = refused("[smtp]\nlisten = \"off\"\n", &[]);

@@ -8,7 +8,9 @@ mod check_feeds;
 mod check_listeners;
 mod environment;
 mod feeds;
+mod identification;
 mod listeners;
+mod maps;
 mod place;
 mod restraint;
 mod secure;
@@ -21,6 +23,9 @@ mod values;
 pub use aliases::Aliases;
 pub use check::{Problem, check};
 pub use feeds::{Demand, Feed, ProofTable, Proving};
+pub use identification::{
+    Header, HeaderMissing, Identification, OwnSettings, PlusTags, Script, Source,
+};
 pub use listeners::{Address, Listener, Mode, Protocol, Tls};
 pub use restraint::Restraint;
 pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};
@@ -122,6 +127,7 @@ pub fn load_with(
     let variables = environment::variables(environment)?;
     let mut settings = environment::merge(&text, &variables)?;
     let mut problems = target::read_secrets(&mut settings, need)?;
+    settings.identification.maps = maps::Maps::read(&settings.identification);
     problems.extend(check(&settings));
     if need == Need::Everything {
         problems.extend(check_target(&settings));
@@ -159,6 +165,9 @@ mod environment_tests;
 #[cfg(test)]
 #[path = "feeds_tests.rs"]
 mod feeds_tests;
+#[cfg(test)]
+#[path = "identification_tests.rs"]
+mod identification_tests;
 #[cfg(test)]
 #[path = "listeners_tests.rs"]
 mod listeners_tests;

@@ -2,14 +2,15 @@
 //! for those may be secrets.
 
 use super::feeds::Feed;
-use super::settings::{Header, Settings};
+use super::identification::{Header, Script, Source};
+use super::settings::Settings;
 use super::values::Span;
 use super::{ConfigError, Rule};
 use std::collections::BTreeSet;
 use toml::de::{DeTable, DeValue};
 
 /// Settings that are lists of networks.
-const NETWORK_LISTS: [&str; 3] = ["networks", "proxy", "rate_exempt"];
+const NETWORK_LISTS: [&str; 5] = ["networks", "proxy", "rate_exempt", "relays", "network"];
 
 /// One step down to a setting: a key, and the entry if it is a list of tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,6 +205,19 @@ fn known_keys() -> BTreeSet<String> {
         name: "x".into(),
         capture: Some("x".into()),
     }];
+    all.identification.sources = vec![Source {
+        network: std::net::IpAddr::from([127, 0, 0, 1]).into(),
+        identity: "x".into(),
+        outgoing_user: Some("x".into()),
+        shared: false,
+    }];
+    all.identification.scripts = vec![Script {
+        key: "x".into(),
+        identity: "x".into(),
+        outgoing_user: Some("x".into()),
+    }];
+    all.identification.source_file = Some("x".into());
+    all.identification.script_file = Some("x".into());
     all.smtp.listeners = vec![super::Listener {
         name: "x".into(),
         address: super::Address::Off,

@@ -4,10 +4,10 @@
 
 use super::aliases::Aliases;
 use super::feeds::{Feed, Proving};
+use super::identification::{Identification, OwnSettings};
 use super::restraint::Restraint;
 use super::smtp::Smtp;
 use super::values::{Secret, SecretUrl, Size, Span};
-use crate::domain::attribution::IdentificationMethod;
 use crate::lock::spamexperts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +30,8 @@ pub struct Settings {
     pub identification: Identification,
     /// Whom identities are known as.
     pub aliases: Aliases,
+    /// What is ours.
+    pub own: OwnSettings,
     /// Where locks go.
     pub lock: Lock,
     /// What keeps a crossed rule from locking at once.
@@ -63,6 +65,7 @@ impl Default for Settings {
             store: Store::default(),
             identification: Identification::default(),
             aliases: Aliases::default(),
+            own: OwnSettings::default(),
             lock: Lock::default(),
             restraint: Restraint::default(),
             outbox: Outbox::default(),
@@ -156,53 +159,6 @@ impl Default for Store {
             timeout: Span::secs(30),
         }
     }
-}
-
-/// How identities are found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Identification {
-    /// The filter's methods in its configured order.
-    pub methods: Vec<IdentificationMethod>,
-    /// What to do when no identification header is found although some are configured.
-    pub header_missing: HeaderMissing,
-    /// The headers that your MTA adds.
-    pub headers: Vec<Header>,
-}
-
-impl Default for Identification {
-    fn default() -> Self {
-        Self {
-            methods: vec![
-                IdentificationMethod::IdentificationHeader,
-                IdentificationMethod::AuthenticatingUser,
-                IdentificationMethod::EnvelopeSender,
-            ],
-            header_missing: HeaderMissing::NextMethod,
-            headers: Vec::new(),
-        }
-    }
-}
-
-/// See [`crate::domain::attribution::HeaderMissing`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeaderMissing {
-    /// Try the next method.
-    NextMethod,
-    /// Leave the report unattributed.
-    Stop,
-}
-
-/// One identification header.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Header {
-    /// Its name.
-    pub name: String,
-    /// A regular expression; its first group is the identity, or the whole match when it has no group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capture: Option<String>,
 }
 
 /// When enough is enough.

@@ -1,7 +1,8 @@
 //! From settings to the domain's own types: feeds, methods, rules.
 
-use super::settings::{HeaderMissing, Settings, Target};
-use crate::domain::attribution::{self, HeaderRule, Methods};
+use super::HeaderMissing;
+use super::settings::{Settings, Target};
+use crate::domain::attribution::{self, HeaderRule, Methods, PRESETS};
 use crate::domain::feed::Feed;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::Policy;
@@ -43,18 +44,31 @@ impl Settings {
                 capture: header.capture.as_deref().map(Regex::new).transpose()?,
             })
         };
+        let all = &self.identification;
+        let mut headers: Vec<HeaderRule> =
+            all.headers.iter().map(header).collect::<Result<_, _>>()?;
+        for (_, names) in all
+            .presets
+            .iter()
+            .flat_map(|wanted| PRESETS.iter().filter(move |(name, _)| name == wanted))
+        {
+            let new = |name: &&str| !headers.iter().any(|h| h.name.eq_ignore_ascii_case(name));
+            let names: Vec<&str> = names.iter().copied().filter(|n| new(n)).collect();
+            headers.extend(names.into_iter().map(HeaderRule::named));
+        }
         Ok(Methods {
-            order: self.identification.methods.clone(),
-            headers: self
-                .identification
-                .headers
-                .iter()
-                .map(header)
-                .collect::<Result<_, _>>()?,
-            header_missing: match self.identification.header_missing {
+            order: all.methods.clone(),
+            headers,
+            header_missing: match all.header_missing {
                 HeaderMissing::NextMethod => attribution::HeaderMissing::NextMethod,
                 HeaderMissing::Stop => attribution::HeaderMissing::Stop,
             },
+            normal: all.to_normal_form(),
+            shared: all.to_shared(),
+            own: self.own.to_own(),
+            // Contradictions in them were refused before.
+            scripts: all.to_scripts().unwrap_or_default(),
+            sources: all.to_sources().unwrap_or_default(),
         })
     }
 

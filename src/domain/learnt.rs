@@ -2,9 +2,8 @@
 //! A mapping holds for the feed that it was learnt from, speaks only where no method named anybody, and is never
 //! stronger than what it rests on.
 
-use super::attribution::{
-    Attribution, IdentificationMethod, Reason, UserSearch, normal, outgoing_user,
-};
+use super::attribution::normal::host;
+use super::attribution::{Attribution, IdentificationMethod, Reason, UserSearch, outgoing_user};
 use super::identity::Identity;
 use super::ids::ReportId;
 use super::report::Reading;
@@ -131,7 +130,7 @@ impl Key {
             },
             Choice::SenderDomain => {
                 let (_, domain) = report.original_mail_from.as_deref()?.rsplit_once('@')?;
-                (normal(domain)?, Strength::Claimed)
+                (host(domain.trim()).into_owned(), Strength::Claimed)
             }
             Choice::Header(name) => {
                 let mut values = reading.headers.all(name);
@@ -189,7 +188,11 @@ impl FromIterator<Mapping> for Mappings {
 fn may_speak(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::HeaderStripped | Reason::SharedUser | Reason::NothingMatched
+        Reason::HeaderStripped
+            | Reason::SharedUser
+            | Reason::Redacted
+            | Reason::NothingEnclosed
+            | Reason::NothingMatched
     )
 }
 
@@ -212,17 +215,13 @@ impl Mappings {
         feed: &str,
         reading: &Reading<'_>,
         trust_user: bool,
-        unnamed: Attribution,
-    ) -> Attribution {
-        match unnamed {
-            Attribution::Unattributed { reason, .. } if may_speak(reason) => {}
-            _ => return unnamed,
+        unnamed: &Attribution,
+    ) -> Option<Attribution> {
+        if !unnamed.reason().is_some_and(may_speak) {
+            return None;
         }
-        let Some(choices) = self.feeds.get(feed) else {
-            return unnamed;
-        };
         let mut found: Option<(&Mapping, Strength)> = None;
-        for (choice, values) in choices {
+        for (choice, values) in self.feeds.get(feed)? {
             let Some((key, strength)) = Key::of(choice, reading, trust_user) else {
                 continue;
             };
@@ -230,23 +229,21 @@ impl Mappings {
                 continue;
             };
             match found {
-                Some((other, _)) if other.identity.id() != mapping.identity.id() => return unnamed,
+                Some((other, _)) if other.identity.id() != mapping.identity.id() => return None,
                 Some((other, before)) if (before, &other.id) >= (strength, &mapping.id) => {}
                 _ => found = Some((mapping, strength)),
             }
         }
-        match found {
-            None => unnamed,
-            Some((mapping, strength)) => Attribution::Identified {
-                identity: mapping.identity.clone(),
-                method: IdentificationMethod::Learnt,
-                provenance: format!(
-                    "{}, learnt from report {} by {}",
-                    mapping.key, mapping.report, mapping.by
-                ),
-                strength,
-            },
-        }
+        let (mapping, strength) = found?;
+        Some(Attribution::Identified {
+            identity: mapping.identity.clone(),
+            method: IdentificationMethod::Learnt,
+            provenance: format!(
+                "{}, learnt from report {} by {}",
+                mapping.key, mapping.report, mapping.by
+            ),
+            strength,
+        })
     }
 }
 

@@ -47,10 +47,9 @@ fn unnamed(reason: Reason) -> Attribution {
 fn named(mappings: Vec<Mapping>, headers: &str, reason: Reason) -> Option<(String, Strength)> {
     let mappings: Mappings = mappings.into_iter().collect();
     let reading = reading(headers);
-    let found = mappings.attribute("loop", &reading, false, unnamed(reason));
-    found
-        .identity()
-        .map(|identity| (identity.value.clone(), found.strength().unwrap()))
+    let found = mappings.attribute("loop", &reading, false, &unnamed(reason))?;
+    let who = found.identity().unwrap().value.clone();
+    Some((who, found.strength().unwrap()))
 }
 
 #[test]
@@ -88,13 +87,17 @@ fn only_its_feed_and_only_where_nobody_is_named() {
         Reason::HeaderAmbiguous,
         Reason::UserAmbiguous,
         Reason::NotAReport,
+        Reason::Conflicting,
+        Reason::Forwarded,
+        Reason::NotOurNetwork,
+        Reason::TokenBadMac,
     ] {
         assert_eq!(named(one("loop"), "", reason), None, "{reason:?}");
     }
     let mappings: Mappings = one("loop").into_iter().collect();
     let other = by_hand(who("c@d"), "ann");
-    let kept = mappings.attribute("loop", &reading(""), false, other.clone());
-    assert_eq!(kept, other, "who is named stays so");
+    let kept = mappings.attribute("loop", &reading(""), false, &other);
+    assert_eq!(kept, None, "who is named stays so");
 }
 
 #[test]

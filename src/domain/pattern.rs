@@ -1,6 +1,7 @@
 //! Patterns that pick identities in the configuration, with `*` for any run of characters: the identity
 //! itself, or the outgoing user or the domain that it belongs to.
 
+use super::attribution::normal::host;
 use super::identity::Identity;
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +12,8 @@ pub struct IdentityPattern {
     text: String,
     part: Part,
     glob: String,
+    /// The same with its domain as A-labels, where that differs: identities have them so.
+    in_a_labels: Option<String>,
 }
 
 /// What of the identity is held against the pattern.
@@ -39,10 +42,16 @@ impl FromStr for IdentityPattern {
         if glob.is_empty() || glob.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(NoPattern);
         }
+        let glob = glob.to_lowercase();
+        let in_a_labels = match glob.rsplit_once('@') {
+            Some((local, domain)) => format!("{local}@{}", a_labels(domain)),
+            None => a_labels(&glob),
+        };
         Ok(Self {
             text: text.to_owned(),
             part,
-            glob: glob.to_lowercase(),
+            in_a_labels: (in_a_labels != glob).then_some(in_a_labels),
+            glob,
         })
     }
 }
@@ -72,8 +81,20 @@ impl IdentityPattern {
     }
 
     fn fits(&self, text: &str) -> bool {
-        glob(self.glob.as_bytes(), text.to_lowercase().as_bytes())
+        let text = text.to_lowercase();
+        let mut globs = std::iter::once(&self.glob).chain(&self.in_a_labels);
+        globs.any(|pattern| glob(pattern.as_bytes(), text.as_bytes()))
     }
+}
+
+/// A domain as A-labels, but for labels with a `*` in them.
+fn a_labels(domain: &str) -> String {
+    let label = |label: &str| match label.contains('*') {
+        true => label.to_owned(),
+        false => host(label).into_owned(),
+    };
+    let labels: Vec<String> = domain.split('.').map(label).collect();
+    labels.join(".")
 }
 
 /// Whether a text fits a pattern in which `*` stands for any run. On a mismatch only the last `*` is tried
@@ -141,6 +162,27 @@ mod tests {
         for bad in ["", " ", "user:", "domain:", "a b", "a\nb"] {
             assert!(bad.parse::<IdentityPattern>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn international_domains_are_met_in_both_forms() {
+        let bob = identity("bob@xn--bcher-kva.example", None);
+        for pattern in [
+            "*@b\u{fc}cher.example",
+            "*@b\u{fc}cher.*",
+            "domain:B\u{dc}CHER.example",
+            "bob@xn--bcher-kva.example",
+        ] {
+            let pattern: IdentityPattern = pattern.parse().unwrap();
+            assert!(pattern.matches(&bob), "{pattern}");
+        }
+        let other = identity("bob@b\u{fc}cher.example", None);
+        assert!(
+            "*@b\u{fc}cher.example"
+                .parse::<IdentityPattern>()
+                .unwrap()
+                .matches(&other)
+        );
     }
 
     proptest::proptest! {

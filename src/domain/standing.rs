@@ -1,7 +1,7 @@
 //! The standing of a report: whether it counts towards a lock, and if not, the one reason why. Every
 //! report has exactly one standing, so that the desk can ask of each why it did or did not weigh.
 
-use super::attribution::Attribution;
+use super::attribution::{Attribution, Outcome, Reason};
 use super::feed::Feed;
 use super::feedback::FeedbackType;
 use super::report::{Format, MessageKind, Reading};
@@ -27,13 +27,19 @@ pub enum Standing {
     Weightless,
     /// Nobody could be named as the sender.
     Unattributed,
+    /// It names an identity behind which many customers sit: never locked automatically.
+    Shared,
+    /// The message was never ours.
+    NotOurs,
+    /// The message came into our network from outside, and one of our customers only forwarded it.
+    Forwarded,
     /// Its feed has had as many complaints counted in this hour as it may.
     OverCap,
 }
 
 impl Standing {
     /// All of them, for metrics that start at zero.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Counted,
         Self::Duplicate,
         Self::NotAReport,
@@ -42,6 +48,9 @@ impl Standing {
         Self::NeverCounts,
         Self::Weightless,
         Self::Unattributed,
+        Self::Shared,
+        Self::NotOurs,
+        Self::Forwarded,
         Self::OverCap,
     ];
 
@@ -56,6 +65,9 @@ impl Standing {
             Self::NeverCounts => "never_counts",
             Self::Weightless => "weightless",
             Self::Unattributed => "unattributed",
+            Self::Shared => "shared",
+            Self::NotOurs => "not_ours",
+            Self::Forwarded => "forwarded",
             Self::OverCap => "over_cap",
         }
     }
@@ -63,7 +75,7 @@ impl Standing {
 
 /// Judges a report. `Counted` is still subject to the store, which knows whether the same complaint was
 /// counted before. A report without a feedback type is taken as `other`.
-pub fn judge(reading: &Reading<'_>, feed: Option<&Feed>, attribution: &Attribution) -> Standing {
+pub fn judge(reading: &Reading<'_>, feed: Option<&Feed>, outcome: &Outcome) -> Standing {
     if reading.format == Format::None {
         return Standing::NotAReport;
     }
@@ -77,10 +89,22 @@ pub fn judge(reading: &Reading<'_>, feed: Option<&Feed>, attribution: &Attributi
         Standing::NeverCounts
     } else if feed.weight_of(&kind) == 0 {
         Standing::Weightless
-    } else if attribution.identity().is_none() {
-        Standing::Unattributed
     } else {
-        Standing::Counted
+        named(outcome)
+    }
+}
+
+/// Whether a report that could count names somebody who can be locked for it.
+fn named(outcome: &Outcome) -> Standing {
+    match &outcome.attribution {
+        Attribution::Unattributed { reason, .. } => match reason {
+            Reason::NotOurNetwork => Standing::NotOurs,
+            Reason::Forwarded => Standing::Forwarded,
+            _ if outcome.shared => Standing::Shared,
+            _ => Standing::Unattributed,
+        },
+        Attribution::Identified { .. } if outcome.shared => Standing::Shared,
+        Attribution::Identified { .. } => Standing::Counted,
     }
 }
 
@@ -110,8 +134,18 @@ pub fn feedback_type(reading: &Reading<'_>) -> FeedbackType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::attribution::{IdentificationMethod, Reason};
+    use crate::domain::attribution::IdentificationMethod;
     use crate::domain::identity::Identity;
+
+    fn unattributed(reason: Reason) -> Outcome {
+        Outcome {
+            attribution: Attribution::Unattributed {
+                reason,
+                outgoing_user: None,
+            },
+            shared: false,
+        }
+    }
 
     #[test]
     fn truth_table() {
@@ -120,19 +154,19 @@ mod tests {
             weights: [(FeedbackType::Fraud, 0)].into(),
             ..Feed::default()
         };
-        let identified = Attribution::Identified {
-            identity: Identity {
-                outgoing_user: None,
-                value: "a@b".into(),
+        let identified = Outcome {
+            attribution: Attribution::Identified {
+                identity: Identity {
+                    outgoing_user: None,
+                    value: "a@b".into(),
+                },
+                method: IdentificationMethod::EnvelopeSender,
+                provenance: String::new(),
+                strength: Default::default(),
             },
-            method: IdentificationMethod::EnvelopeSender,
-            provenance: String::new(),
-            strength: Default::default(),
+            shared: false,
         };
-        let nobody = Attribution::Unattributed {
-            reason: Reason::NothingMatched,
-            outgoing_user: None,
-        };
+        let nobody = unattributed(Reason::NothingMatched);
         use Standing::*;
         for (format, kind, proven, named, want) in [
             (Format::None, None, true, true, NotAReport),
@@ -163,15 +197,35 @@ mod tests {
     }
 
     #[test]
+    fn reasons_that_are_standings() {
+        let feed = Feed::default();
+        let mut reading = Reading::none();
+        reading.format = Format::Arf;
+        reading.report.feedback_type = Some(FeedbackType::Abuse);
+        for reason in Reason::ALL {
+            let want = match reason {
+                Reason::NotOurNetwork => Standing::NotOurs,
+                Reason::Forwarded => Standing::Forwarded,
+                _ => Standing::Unattributed,
+            };
+            let outcome = unattributed(*reason);
+            assert_eq!(judge(&reading, Some(&feed), &outcome), want, "{reason:?}");
+            assert_eq!(judge(&reading, None, &outcome), Standing::Unproven);
+        }
+        let shared = Outcome {
+            shared: true,
+            ..unattributed(Reason::SharedUser)
+        };
+        assert_eq!(judge(&reading, Some(&feed), &shared), Standing::Shared);
+    }
+
+    #[test]
     fn a_forwarded_report_is_nobodys() {
         let feed = Feed {
             name: "f".into(),
             ..Feed::default()
         };
-        let nobody = Attribution::Unattributed {
-            reason: Reason::NothingMatched,
-            outgoing_user: None,
-        };
+        let nobody = unattributed(Reason::NothingMatched);
         let mut reading = Reading::of_kind(MessageKind::ForwardedReport);
         reading.format = Format::Arf;
         reading.report.feedback_type = Some(FeedbackType::Abuse);

@@ -2,6 +2,7 @@
 //! would mend them, for one setting of a mail server or one lesson often settles hundreds.
 
 use super::attribution::Reason;
+use super::attribution::advice::{Advice, advice};
 use super::ids::ReportId;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -62,34 +63,7 @@ pub struct Group {
     /// The envelope senders' domains that most have.
     pub sender_domains: Vec<Common>,
     /// What would mend it.
-    pub advice: String,
-}
-
-/// What would keep such reports from coming without a name.
-pub fn advice(reason: Reason) -> &'static str {
-    match reason {
-        Reason::NotAReport => "nothing: it is no report",
-        Reason::HeaderStripped => {
-            "the identification header is not in what was enclosed: let the filter keep it (it can be set to \
-             remove it after processing), or let your mail server add it for these senders too"
-        }
-        Reason::HeaderAmbiguous => {
-            "identification headers disagree: let your mail server remove those that a sender brings along \
-             before it adds its own"
-        }
-        Reason::UserAmbiguous => {
-            "the filter's headers name different outgoing users: a sender wrote some; let your mail server \
-             remove X-SpamExperts-* and X-Spampanel-* from what it accepts"
-        }
-        Reason::SharedUser => {
-            "a whole server or domain logs in at the filter: let its mail server add an identification header \
-             with the authenticated sender, and name it in [[identification.headers]]"
-        }
-        Reason::NothingMatched => {
-            "name the header that your mail server adds in [[identification.headers]]; for a loop that reports \
-             only mail that passed the filter, set trust_enclosed_user"
-        }
-    }
+    pub advice: Advice,
 }
 
 #[derive(Default)]
@@ -147,7 +121,7 @@ pub fn group(waiting: impl IntoIterator<Item = Waiting>) -> Vec<Group> {
             examples: sums.newest.iter().map(|(_, id)| *id).collect(),
             source_ips: common(sums.ips),
             sender_domains: common(sums.domains),
-            advice: advice(reason).to_owned(),
+            advice: advice(reason),
         })
         .collect();
     all.sort_by_key(|group| std::cmp::Reverse((group.reports, group.last)));
@@ -207,6 +181,6 @@ mod tests {
             domains,
             [("b.example", 3), ("a.example", 1), ("c.example", 1)]
         );
-        assert!(first.advice.contains("[[identification.headers]]"));
+        assert_eq!(first.advice, advice(Reason::SharedUser));
     }
 }

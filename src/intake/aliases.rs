@@ -4,6 +4,8 @@
 
 use super::prepare::Prepared;
 use crate::domain::alias::{self, Answer};
+use crate::domain::attribution::Methods;
+use crate::domain::filing::Filing;
 use crate::domain::ids::ReportId;
 use crate::domain::pattern::IdentityPattern;
 use crate::domain::standing::Standing;
@@ -15,6 +17,8 @@ use jiff::SignedDuration;
 pub struct Aliases {
     /// Whom to ask.
     pub lookup: Lookup,
+    /// Which identities are shared, above all.
+    pub methods: Methods,
     /// Identities that keep their names.
     pub protected: Vec<IdentityPattern>,
     /// How long a report waits for an answer.
@@ -38,7 +42,7 @@ impl Aliases {
         };
         let answer = self.lookup.find(&identity).await;
         let waits = matches!(answer, Answer::Trouble(_)) && age < self.max_delay;
-        alias::apply(&mut prepared.filing, answer, &self.protected);
+        self.put(&mut prepared.filing, answer);
         if waits {
             let id = name(&prepared);
             let filing = &mut prepared.filing;
@@ -49,5 +53,15 @@ impl Aliases {
             filing.complaint = None;
         }
         prepared
+    }
+
+    /// Puts an answer into a filing that counts. What is then known as a whole server or domain counts no more.
+    pub fn put(&self, filing: &mut Filing, answer: Answer) {
+        alias::apply(filing, answer, &self.protected);
+        let named = filing.alias.as_ref().and_then(|alias| alias.named.as_ref());
+        if named.is_some() && self.methods.outcome_of(filing.attribution.clone()).shared {
+            filing.standing = Standing::Shared;
+            filing.complaint = None;
+        }
     }
 }

@@ -2,8 +2,7 @@
 //! sender, judge whether it counts, compress the evidence. A function of its arguments.
 
 use super::learnt::Learnt;
-use crate::domain::attribution::Attribution;
-use crate::domain::attribution::{self, Methods};
+use crate::domain::attribution::{self, Attribution, Methods, Outcome};
 use crate::domain::class;
 use crate::domain::complaint::{self, Complaint};
 use crate::domain::feed::checks::Checks;
@@ -206,6 +205,24 @@ impl Judge {
         }
     }
 
+    /// Who sent the enclosed message: by the methods, or else by what the desk taught of the feed.
+    fn outcome(&self, reading: &Reading<'_>, feed: Option<&Feed>) -> Outcome {
+        let trust_enclosed_user = feed.is_some_and(|feed| feed.trust_enclosed_user);
+        let context = attribution::Context {
+            trust_enclosed_user,
+        };
+        let outcome = attribution::attribute(reading, &self.methods, context);
+        let learnt = feed.and_then(|feed| {
+            let unnamed = &outcome.attribution;
+            let learnt = self.learnt.current();
+            learnt.attribute(&feed.name, reading, trust_enclosed_user, unnamed)
+        });
+        match learnt {
+            Some(named) => self.methods.outcome_of(named),
+            None => outcome,
+        }
+    }
+
     fn judge(
         &self,
         arrival: Arrival,
@@ -227,18 +244,12 @@ impl Judge {
             Source::Proven(feed) => Some(feed),
             Source::Unknown | Source::Nobody => None,
         };
-        let attribution = by_hand.unwrap_or_else(|| {
-            let trust_user = feed.is_some_and(|feed| feed.trust_enclosed_user);
-            let named = attribution::attribute(&reading, &self.methods, trust_user);
-            match (feed, &named) {
-                (Some(feed), Attribution::Unattributed { .. }) => {
-                    let learnt = self.learnt.current();
-                    learnt.attribute(&feed.name, &reading, trust_user, named)
-                }
-                _ => named,
-            }
-        });
-        let mut standing = standing::judge(&reading, feed, &attribution);
+        let outcome = match by_hand {
+            Some(named) => self.methods.outcome_of(named),
+            None => self.outcome(&reading, feed),
+        };
+        let mut standing = standing::judge(&reading, feed, &outcome);
+        let Outcome { attribution, .. } = outcome;
         // What no proof could make count need not wait for one.
         let waits = origin.source == Source::Unknown
             && standing == Standing::Unproven
@@ -409,7 +420,6 @@ fn stored_frame(message: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::attribution::HeaderMissing;
     use crate::domain::feed::Security;
 
     #[test]
@@ -432,11 +442,7 @@ mod tests {
             }],
             signature_age: SignedDuration::from_hours(1),
             learnt: Arc::default(),
-            methods: Methods {
-                order: vec![],
-                headers: vec![],
-                header_missing: HeaderMissing::NextMethod,
-            },
+            methods: Methods::default(),
         };
         let arrival = |client: &str| Arrival {
             client: client.parse().unwrap(),

@@ -3,7 +3,7 @@
 
 use super::rows::LONGEST;
 use crate::domain::alias::Alias;
-use crate::domain::attribution::normal;
+use crate::domain::attribution::NormalForm;
 use crate::domain::identity::{Identity, OutgoingUser};
 use serde::Deserialize;
 
@@ -31,7 +31,12 @@ enum Account {
 ///
 /// # Errors
 /// Why the answer is none. What it held is not repeated.
-pub(super) fn read(status: u16, body: &[u8], named: &Identity) -> Result<Option<Alias>, String> {
+pub(super) fn read(
+    status: u16,
+    body: &[u8],
+    named: &Identity,
+    form: &NormalForm,
+) -> Result<Option<Alias>, String> {
     match status {
         200 => {}
         204 | 404 => return Ok(None),
@@ -44,7 +49,7 @@ pub(super) fn read(status: u16, body: &[u8], named: &Identity) -> Result<Option<
     };
     let value = match &said.identity {
         None => named.value.clone(),
-        Some(text) => normal(text).ok_or("its identity is none")?,
+        Some(text) => form.of(text).ok_or("its identity is none")?,
     };
     let outgoing_user = match (&said.domain, &said.username) {
         (None, None) => named.outgoing_user.clone(),
@@ -89,7 +94,7 @@ mod tests {
             value: "bob".into(),
         };
         let known = |status, body: &str| {
-            let found = read(status, body.as_bytes(), &named);
+            let found = read(status, body.as_bytes(), &named, &NormalForm::default());
             found.map(|alias| alias.map(|a| (a.identity.to_string(), a.account)))
         };
         let bob = "bob (outgoing user relay@shop.example)".to_owned();

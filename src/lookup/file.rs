@@ -3,6 +3,7 @@
 
 use super::rows;
 use crate::domain::alias::{Alias, Table};
+use crate::domain::attribution::NormalForm;
 use crate::domain::identity::Identity;
 use crate::metrics::Metrics;
 use std::fs::File;
@@ -21,6 +22,8 @@ pub struct FileSettings {
     pub max_size: u64,
     /// Rows at most.
     pub max_rows: usize,
+    /// The normal form of identities.
+    pub normal: NormalForm,
 }
 
 /// Why the file cannot be used.
@@ -98,7 +101,7 @@ impl FileSettings {
     }
 
     fn table(&self, octets: &[u8]) -> Result<Table, FileError> {
-        rows::table(octets, self.max_rows).map_err(|why| FileError::Line {
+        rows::table(octets, self.max_rows, &self.normal).map_err(|why| FileError::Line {
             path: self.path.clone(),
             why,
         })
@@ -213,6 +216,7 @@ mod tests {
             path: path.clone(),
             max_size: 200,
             max_rows: 3,
+            normal: NormalForm::default(),
         };
         let metrics = Arc::new(Metrics::new().unwrap());
         let missing = AliasFile::load(settings.clone(), Arc::clone(&metrics)).unwrap_err();

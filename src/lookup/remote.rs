@@ -6,6 +6,7 @@ use super::answer;
 use super::cache::{Bounds, Cache, Found};
 use crate::clock::Clock;
 use crate::domain::alias::{Alias, Answer};
+use crate::domain::attribution::NormalForm;
 use crate::domain::identity::Identity;
 use crate::domain::ids::IdentityId;
 use crate::domain::lock::Breaker;
@@ -36,6 +37,8 @@ pub struct RemoteSettings {
     pub connect_timeout: Duration,
     /// Questions at a time.
     pub concurrency: usize,
+    /// The normal form of identities.
+    pub normal: NormalForm,
     /// The longest answer, in octets.
     pub max_answer: usize,
     /// Answers that are kept.
@@ -285,7 +288,7 @@ impl Remote {
             }
             body.extend_from_slice(&chunk);
         }
-        answer::read(status, &body, identity)
+        answer::read(status, &body, identity, &self.settings.normal)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Aliases as CSV (RFC 4180): the first line names the columns, `#` begins a comment. Every error names the line.
 
 use crate::domain::alias::{Row, Table};
-use crate::domain::attribution::normal;
+use crate::domain::attribution::NormalForm;
 use crate::domain::identity::OutgoingUser;
 use csv::StringRecord;
 
@@ -21,7 +21,7 @@ pub(super) const LONGEST: usize = 320;
 ///
 /// # Errors
 /// The line and what is wrong with it.
-pub(super) fn table(octets: &[u8], most: usize) -> Result<Table, String> {
+pub(super) fn table(octets: &[u8], most: usize, form: &NormalForm) -> Result<Table, String> {
     let mut reader = csv::ReaderBuilder::new()
         .comment(Some(b'#'))
         .trim(csv::Trim::All)
@@ -34,7 +34,7 @@ pub(super) fn table(octets: &[u8], most: usize) -> Result<Table, String> {
         if rows.len() >= most {
             return Err(format!("line {line}: more than {most} rows"));
         }
-        let row = row(&record, &columns, line);
+        let row = row(&record, &columns, line, form);
         rows.push(row.map_err(|why| format!("line {line}: {why}"))?);
     }
     Table::new(rows).map_err(|error| error.to_string())
@@ -76,6 +76,7 @@ fn row(
     record: &StringRecord,
     columns: &[Option<usize>; COLUMNS.len()],
     line: u64,
+    form: &NormalForm,
 ) -> Result<Row, String> {
     let cell = |column: usize| {
         let text = columns[column].and_then(|at| record.get(at));
@@ -90,7 +91,8 @@ fn row(
     };
     let identity = |column: usize| {
         let parse = |text: &str| {
-            normal(text).ok_or_else(|| format!("{} '{text}' is no identity", COLUMNS[column]))
+            form.of(text)
+                .ok_or_else(|| format!("{} '{text}' is no identity", COLUMNS[column]))
         };
         cell(column).map(parse).transpose()
     };
@@ -121,11 +123,15 @@ mod tests {
     use super::*;
     use crate::domain::identity::Identity;
 
+    fn plain(octets: &[u8], most: usize) -> Result<Table, String> {
+        table(octets, most, &NormalForm::default())
+    }
+
     #[test]
     fn a_file() {
         let text = "\u{feff}identity,canonical,canonical_user,account\r\n# webmail logins\r\n\
                     bob , Bob@Shop.example,relay@shop.example,\"C 1, main\"\r\n\r\n*@news.example,,mta@news.example,C2\r\n";
-        let table = table(text.as_bytes(), 10).unwrap();
+        let table = plain(text.as_bytes(), 10).unwrap();
         assert_eq!(table.len(), 2);
         let bob = table.find(&Identity {
             outgoing_user: None,
@@ -166,21 +172,21 @@ mod tests {
             ("identity\na\na\n", "line 3: 'a' is listed already (line 2)"),
             ("identity\na\nb\nc\nd\n", "line 5: more than 3 rows"),
         ] {
-            let error = table(text.as_bytes(), 3).unwrap_err();
+            let error = plain(text.as_bytes(), 3).unwrap_err();
             assert!(error.starts_with(want), "{text:?}: {error}");
         }
-        let error = table(b"identity\n\xff\n", 3).unwrap_err();
+        let error = plain(b"identity\n\xff\n", 3).unwrap_err();
         assert_eq!(error, "line 2: is not UTF-8");
         let long = format!("identity,account\na,{}\n", "x".repeat(LONGEST + 1));
-        let error = table(long.as_bytes(), 3).unwrap_err();
+        let error = plain(long.as_bytes(), 3).unwrap_err();
         assert!(error.starts_with("line 2: account is longer"), "{error}");
     }
 
     proptest::proptest! {
         #[test]
         fn nothing_panics(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
-            let _ = table(&octets, 5);
-            let _ = table(&[b"identity,canonical\n".as_slice(), &octets].concat(), 5);
+            let _ = plain(&octets, 5);
+            let _ = plain(&[b"identity,canonical\n".as_slice(), &octets].concat(), 5);
         }
     }
 }

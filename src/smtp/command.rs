@@ -3,6 +3,10 @@
 
 use super::reply::{self, Reply};
 
+/// Octets in a recipient's address: RFC 5321 section 4.5.3.1.3 allows 256 with its brackets. Senders may be longer: a
+/// report is not lost for that, and there is one of them only.
+const MAX_PATH: usize = 254;
+
 /// A command, its arguments checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
@@ -79,6 +83,9 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Reply> {
         "NOOP" => Ok(Command::Noop),
         "VRFY" => Ok(Command::Vrfy),
         "HELP" => Ok(Command::Help),
+        // A browser that was made to speak to us: what follows is no mail client's word.
+        "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "CONNECT" | "TRACE"
+        | "PRI" => Err(reply::HTTP),
         "EXPN" | "ETRN" | "TURN" | "SEND" | "SOML" | "SAML" => Err(reply::NOT_IMPLEMENTED),
         _ => Err(reply::UNKNOWN),
     }
@@ -155,6 +162,7 @@ fn rcpt(rest: &str) -> Result<Command<'_>, Reply> {
     let (recipient, parameters) = path(rest, "TO:", reply::BAD_RECIPIENT)?;
     match (recipient, parameters.trim_start()) {
         ("", _) => Err(reply::BAD_RECIPIENT),
+        (recipient, _) if recipient.len() > MAX_PATH => Err(reply::PATH_TOO_LONG),
         (_, "") => Ok(Command::Rcpt(recipient)),
         _ => Err(reply::UNKNOWN_PARAMETER),
     }

@@ -61,7 +61,10 @@ fn understood() {
 fn refused() {
     for (line, want) in [
         ("", reply::UNKNOWN),
-        ("GET / HTTP/1.1", reply::UNKNOWN),
+        ("GETTING", reply::UNKNOWN),
+        ("GET / HTTP/1.1", reply::HTTP),
+        ("post /x HTTP/1.0", reply::HTTP),
+        ("PRI * HTTP/2.0", reply::HTTP),
         ("EHLO", reply::BAD_ARGUMENTS),
         ("MAIL", reply::BAD_ARGUMENTS),
         ("MAIL <a@b>", reply::BAD_ARGUMENTS),
@@ -91,4 +94,14 @@ fn refused() {
         assert_eq!(parse(line.as_bytes()), Err(want), "{line}");
     }
     assert_eq!(parse(b"MAIL FROM:<\xff@b>"), Err(reply::UNKNOWN));
+    let path = |len: usize| format!("<{}@b>", "a".repeat(len - 4));
+    for (line, want) in [
+        (format!("RCPT TO:{}", path(256)), true),
+        (format!("RCPT TO:{}", path(257)), false),
+        (format!("MAIL FROM:{}", path(1_000)), true),
+    ] {
+        let parsed = parse(line.as_bytes());
+        assert_eq!(parsed.is_ok(), want, "{line}");
+        assert!(want || parsed == Err(reply::PATH_TOO_LONG));
+    }
 }

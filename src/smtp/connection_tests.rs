@@ -155,6 +155,7 @@ async fn replies_to_errors_are_held_back() {
     client.send(b"NOOP\r\n").await;
     client.expect(&["250 "]).await;
     assert_eq!(tick() - start, 6 * SECOND);
+    assert_eq!(client.metrics.smtp_tarpit.get(), 6.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,12 +96,14 @@ impl<'a> Deadlines<'a> {
     /// What has passed by now, if anything has.
     pub fn passed(&mut self, now: Instant) -> Option<Due> {
         let message = self.message.map(|(_, at)| at);
-        if [Some(self.life), self.command, message]
-            .into_iter()
-            .flatten()
-            .any(|at| at <= now)
-        {
-            return Some(Due::End(reply::TIMEOUT));
+        for (at, end) in [
+            (Some(self.life), reply::SESSION_TIMEOUT),
+            (message, reply::DATA_TIMEOUT),
+            (self.command, reply::COMMAND_TIMEOUT),
+        ] {
+            if at.is_some_and(|at| at <= now) {
+                return Some(Due::End(end));
+            }
         }
         if let Some((at, sum)) = &mut self.rate
             && *at <= now

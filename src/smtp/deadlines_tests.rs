@@ -16,7 +16,9 @@ fn settings() -> Settings {
     }
 }
 
-const TIMEOUT: Option<Due> = Some(Due::End(reply::TIMEOUT));
+const COMMAND: Option<Due> = Some(Due::End(reply::COMMAND_TIMEOUT));
+const DATA: Option<Due> = Some(Due::End(reply::DATA_TIMEOUT));
+const SESSION: Option<Due> = Some(Due::End(reply::SESSION_TIMEOUT));
 const TOO_SLOW: Option<Due> = Some(Due::End(reply::TOO_SLOW));
 
 #[test]
@@ -33,7 +35,7 @@ fn each_command_has_its_own_time_and_trickling_gains_none() {
     assert_eq!(deadlines.passed(start + 29 * SECOND), None);
     deadlines.note(Awaits::Command(1), start + 29 * SECOND);
     assert_eq!(deadlines.passed(start + 30 * SECOND), None);
-    assert_eq!(deadlines.passed(start + 59 * SECOND), TIMEOUT);
+    assert_eq!(deadlines.passed(start + 59 * SECOND), COMMAND);
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn a_message_has_one_deadline_over_all_its_chunks() {
         assert_eq!(deadlines.next(), start + 100 * SECOND);
     }
     assert_eq!(deadlines.passed(start + 99 * SECOND), None);
-    assert_eq!(deadlines.passed(start + 100 * SECOND), TIMEOUT);
+    assert_eq!(deadlines.passed(start + 100 * SECOND), DATA);
     deadlines.note(Awaits::Text(12), start + 99 * SECOND);
     assert_eq!(deadlines.passed(start + 198 * SECOND), None);
 }
@@ -75,7 +77,7 @@ fn between_chunks_a_command_is_not_waited_for_longer_than_elsewhere() {
     deadlines.note(chunk, start);
     deadlines.came(1_000_000);
     assert_eq!(deadlines.passed(start + 29 * SECOND), None);
-    assert_eq!(deadlines.passed(start + 30 * SECOND), TIMEOUT);
+    assert_eq!(deadlines.passed(start + 30 * SECOND), COMMAND);
 }
 
 #[test]
@@ -119,7 +121,7 @@ fn a_session_ends_however_busy_and_no_pause_outlasts_it() {
         deadlines.at_most(SECOND, start + 1_001 * SECOND),
         Duration::ZERO
     );
-    assert_eq!(deadlines.passed(start + 1_000 * SECOND), TIMEOUT);
+    assert_eq!(deadlines.passed(start + 1_000 * SECOND), SESSION);
 }
 
 #[test]

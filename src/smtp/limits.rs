@@ -150,6 +150,11 @@ impl Hold {
         false
     }
 
+    /// What it covers.
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
     /// Gives everything back.
     pub fn release(&mut self) {
         self.budget.taken.fetch_sub(self.octets, Relaxed);

@@ -107,6 +107,17 @@ pub mod fuzzing {
     pub use super::session::Session;
     pub use super::step::{Delivery, Step};
 
+    /// Answers a login: granted, denied, throttled or busy.
+    pub fn decide(session: &mut Session, credentials: super::auth::Credentials, answer: u8) {
+        use super::auth::Verdict;
+        session.authenticated(match answer & 3 {
+            0 => Verdict::Granted(credentials.name),
+            1 => Verdict::Denied,
+            2 => Verdict::Throttled,
+            _ => Verdict::Busy,
+        });
+    }
+
     /// Whether no message holds anything of the budget.
     pub fn all_given_back(edge: &super::Edge) -> bool {
         edge.budget.has_room(edge.settings.max_bytes_in_flight)

@@ -34,7 +34,7 @@ struct Seen {
 }
 
 impl Rates {
-    /// At most `a_minute` connections in any minute, evenly or at once, from a network of the prefix lengths (IPv4,
+    /// At most `a_minute` connections at once, and afterwards as many a minute, from a network of the prefix lengths (IPv4,
     /// IPv6); 0 for no limit. Addresses in `exempt` are not counted.
     pub fn new(a_minute: u32, prefixes: (u8, u8), exempt: Vec<IpNet>) -> Self {
         Self {

@@ -38,8 +38,7 @@ macro_rules! replies {
             #[doc = concat!("`", $(stringify!($part), " ",)* "`")]
             pub const $name: Reply = $make($($part),*);
         )*
-        /// All of them, for the tests.
-        #[cfg(test)]
+        /// All of them.
         pub const ALL: &[Reply] = &[$($name),*];
     };
 }
@@ -56,7 +55,9 @@ replies! {
     NOT_VERIFIED = yes(252, "2.0.0", "Cannot verify; send mail to try");
     GO_AHEAD = yes(354, "", "End data with <CR><LF>.<CR><LF>");
     STOPPING = no(421, "4.3.2", "Service is stopping, try again", "stopping");
-    TIMEOUT = no(421, "4.4.2", "Timeout, closing", "timeout");
+    COMMAND_TIMEOUT = no(421, "4.4.2", "Timeout, closing", "command_timeout");
+    DATA_TIMEOUT = no(421, "4.4.2", "Timeout, closing", "data_timeout");
+    SESSION_TIMEOUT = no(421, "4.4.2", "Timeout, closing", "session_timeout");
     TOO_SLOW = no(421, "4.4.2", "Text comes in too slowly, closing", "data_rate");
     TOO_MANY_SESSIONS = no(421, "4.7.0", "Too many sessions, try again later", "sessions");
     TOO_MANY_FROM_CLIENT = no(421, "4.7.0", "Too many sessions from your network", "client_sessions");
@@ -74,12 +75,14 @@ replies! {
     UNKNOWN = no(500, "5.5.2", "Command not recognised", "syntax");
     BARE_IN_COMMAND = no(500, "5.5.2", "Bare CR or LF refused, closing (RFC 5321 section 2.3.8)", "bare_line_end");
     NUL_IN_COMMAND = no(500, "5.5.2", "NUL refused, closing", "nul");
+    HTTP = no(500, "5.5.1", "This is not HTTP, closing", "http");
     BAD_ARGUMENTS = no(501, "5.5.4", "Syntax error in arguments", "syntax");
     AUTH_CANCELLED = no(501, "5.7.0", "Authentication cancelled", "login");
     BAD_BASE64 = no(501, "5.5.2", "Cannot decode Base64", "syntax");
     BAD_AUTH_MESSAGE = no(501, "5.5.2", "Malformed authentication message", "syntax");
     BAD_CHUNK = no(501, "5.5.4", "Size of the chunk not understood, closing", "chunk");
     BAD_RECIPIENT = no(501, "5.1.3", "Bad recipient address", "syntax");
+    PATH_TOO_LONG = no(501, "5.1.3", "Path too long", "path_length");
     BAD_SENDER = no(501, "5.1.7", "Bad sender address", "syntax");
     NOT_IMPLEMENTED = no(502, "5.5.1", "Command not implemented", "not_implemented");
     BAD_SEQUENCE = no(503, "5.5.1", "Bad sequence of commands", "sequence");

@@ -194,6 +194,12 @@ fn a_door_that_requires_tls_takes_no_mail_before_it() {
              < 530 5.7.0 Must issue a STARTTLS command first
              > DATA
              < 530 5.7.0 Must issue a STARTTLS command first
+             > RSET
+             < 530 5.7.0 Must issue a STARTTLS command first
+             > BDAT 6\\r\\nQUIT
+             < 530 5.7.0 Must issue a STARTTLS command first
+             > HELP
+             < 214 2.0.0 Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT
              > AUTH PLAIN PLAIN(filter right)
              < 538 5.7.11 Encryption required for authentication
              > NOOP

@@ -8,13 +8,14 @@ use super::rates::Rates;
 use super::reply::{self, Reply};
 use super::session::Session;
 use super::tls::Tls;
+use super::trickle::Trickle;
 use super::{Door, Inbox, Listener, Peer, Security, Settings, Stream, TlsMode, proxy};
 use crate::clock::{Clock, SystemClock};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use prometheus::IntCounter;
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,6 +28,9 @@ use tracing::Instrument;
 
 /// Connections told at a stop that they came too late: as many as the kernel lets wait.
 const BACKLOG: usize = 4096;
+/// Reasons of refusals that are no reply.
+const OTHERS: [&str; 4] = ["inbox", "not_a_proxy", "proxy_header", "slow_reader"];
+
 /// What the edge proves itself by, and its clients.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
@@ -45,7 +49,7 @@ pub struct Edge {
     pub(super) count: Counters,
     gate: Arc<Gate>,
     rates: Rates,
-    clock: SystemClock,
+    clock: Arc<dyn Clock>,
     pulse: Pulse,
     ids: AtomicU64,
 }
@@ -65,16 +69,24 @@ pub(super) struct Counters {
     pub(super) deferred: IntCounter,
     pub(super) rejected: IntCounter,
     pub(super) bytes: IntCounter,
+    /// Who is turned away may come as fast as he likes; the log would fill the disk.
+    turned_away: Trickle,
 }
 
 impl Counters {
-    fn new(metrics: Arc<Metrics>) -> Self {
+    fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
         let reply = |label| metrics.smtp_messages.with_label_values(&[label]);
+        // Known from the start, so that the first of a kind is seen as an increase.
+        let reasons = reply::ALL.iter().map(|reply| reply.reason);
+        for reason in reasons.filter(|reason| !reason.is_empty()).chain(OTHERS) {
+            metrics.smtp_refusals.with_label_values(&[reason]);
+        }
         Self {
             accepted: reply("accepted"),
             deferred: reply("deferred"),
             rejected: reply("rejected"),
             bytes: metrics.smtp_bytes.clone(),
+            turned_away: Trickle::new(clock),
             metrics,
         }
     }
@@ -85,6 +97,11 @@ impl Counters {
             .smtp_connections
             .with_label_values(&[door.name.as_str(), outcome])
             .inc();
+    }
+
+    /// Counts how long a reply is held back.
+    pub(super) fn tarpit(&self, pause: Duration) {
+        self.metrics.smtp_tarpit.inc_by(pause.as_secs_f64());
     }
 
     /// Counts a refusal.
@@ -153,6 +170,7 @@ impl Edge {
         keys: Keys,
     ) -> Arc<Self> {
         let prefixes = (settings.ipv4_prefix, settings.ipv6_prefix);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         Arc::new(Self {
             gate: Gate::new(
                 settings.max_sessions,
@@ -164,10 +182,10 @@ impl Edge {
                 prefixes,
                 settings.rate_exempt.clone(),
             ),
-            clock: SystemClock::default(),
             pulse: Pulse::default(),
             budget: Budget::new(settings.max_bytes_in_flight),
-            count: Counters::new(metrics),
+            count: Counters::new(metrics, Arc::clone(&clock)),
+            clock,
             ids: AtomicU64::new(0),
             inbox,
             settings,
@@ -329,13 +347,13 @@ impl Edge {
         match caller.stream {
             Either::Left(stream) => {
                 if let Ok(mut stream) = stream.into_std() {
-                    let _ = stream.write_all(&line);
+                    last_word(&mut stream, &line);
                     let _ = stream.shutdown(Shutdown::Write);
                 }
             }
             Either::Right(stream) => {
                 if let Ok(mut stream) = stream.into_std() {
-                    let _ = stream.write_all(&line);
+                    last_word(&mut stream, &line);
                     let _ = stream.shutdown(Shutdown::Write);
                 }
             }
@@ -346,7 +364,9 @@ impl Edge {
     fn shut_out(&self, door: &Door, client: IpAddr, reason: &'static str) {
         self.count.refusal(reason);
         self.count.connection(door, reason);
-        tracing::info!(%client, reason, listener = door.name, "connection refused");
+        if let Some(unsaid) = self.count.turned_away.may_speak() {
+            tracing::info!(%client, reason, listener = door.name, unsaid, "connection refused");
+        }
     }
 
     fn ended(&self, done: Result<(), JoinError>) {
@@ -357,6 +377,13 @@ impl Edge {
             tracing::error!(%error, "a session panicked");
         }
     }
+}
+
+/// Writes a line to a socket that does not block. What has come in, as a proxy's header, is read before: unread, it
+/// would make the kernel reset the connection and take the line from the client.
+fn last_word(stream: &mut (impl Read + Write), line: &[u8]) {
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write_all(line);
 }
 
 /// How long to wait before the next accept. Without a pause a lack of descriptors would spin: the waiting

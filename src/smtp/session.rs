@@ -20,6 +20,8 @@ use mailin::SessionBuilder;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Refusals of one session that are logged; there is no end to those that are no error of the client's.
+const TOLD: u32 = 50;
 /// Replies are handed out from this many octets on, even with commands still waiting.
 const ENOUGH: usize = 16 * 1024;
 
@@ -52,6 +54,8 @@ pub struct Session {
     /// Commands so far.
     turn: u64,
     errors: u32,
+    /// Refusals so far.
+    refusals: u32,
     /// Replies that the text at its end gets.
     due: usize,
     /// Logins that failed.
@@ -91,6 +95,7 @@ impl Session {
             mode: Mode::Commands,
             turn: 0,
             errors: 0,
+            refusals: 0,
             due: 1,
             denied: 0,
             chunks: None,
@@ -136,7 +141,9 @@ impl Session {
     pub fn advance(&mut self, input: &mut BytesMut) -> Step {
         loop {
             if !self.pause.is_zero() {
-                return Step::Pause(std::mem::take(&mut self.pause));
+                let pause = std::mem::take(&mut self.pause);
+                self.edge.count.tarpit(pause);
+                return Step::Pause(pause);
             }
             if self.out.len() >= ENOUGH {
                 return Step::Write;
@@ -268,7 +275,7 @@ impl Session {
         let command = command::parse(line);
         self.chunk_refused &= matches!(command, Ok(Command::Bdat { .. }));
         match command {
-            Err(reply::BAD_CHUNK) => self.break_off(&reply::BAD_CHUNK),
+            Err(fatal @ (reply::BAD_CHUNK | reply::HTTP)) => self.break_off(&fatal),
             Err(refusal) => self.say(&refusal),
             Ok(command) if self.chunks.is_some() && breaks_in(&command) => {
                 self.say(&reply::BAD_SEQUENCE);
@@ -417,7 +424,11 @@ impl Session {
             return;
         }
         self.edge.count.refusal(reply.reason);
-        tracing::info!(code = reply.code, reason = reply.reason, "refused");
+        self.refusals = self.refusals.saturating_add(1);
+        if self.refusals <= TOLD {
+            let last = self.refusals == TOLD;
+            tracing::info!(code = reply.code, reason = reply.reason, last, "refused");
+        }
         if reply.code >= 500 {
             self.errors += 1;
             // Not while text is held: it is not to be held any longer than it must.

@@ -265,6 +265,22 @@ fn order_of_commands() {
     );
 }
 
+/// A page in a browser on this machine can have a form sent here, with commands for its text.
+#[test]
+fn a_browser_is_sent_away_before_its_form_is_read() {
+    let form =
+        b"POST / HTTP/1.1\r\nHost: x\r\n\r\nHELO c\r\nMAIL FROM:<>\r\nRCPT TO:<x@example.test>\r\n\
+                 DATA\r\nx\r\n.\r\n";
+    let mut played = Played::new(&edge(small()));
+    played.send(form);
+    assert!(played.closed && played.taken.is_empty());
+    let out = String::from_utf8(played.out).unwrap();
+    assert_eq!(
+        out,
+        "220 mx.test ESMTP\r\n500 5.5.1 This is not HTTP, closing\r\n"
+    );
+}
+
 #[test]
 fn a_refused_mail_leaves_the_transaction_alone() {
     let played = play(

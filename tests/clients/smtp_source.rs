@@ -4,12 +4,17 @@ use super::*;
 
 /// One run; it fails at the first reply that is not the wanted one.
 fn smtp_source(daemon: &Daemon, recipient: &str, arguments: &[&str]) -> Option<()> {
+    smtp_source_at(&daemon.smtp.to_string(), recipient, arguments)
+}
+
+/// The same to any address.
+fn smtp_source_at(address: &str, recipient: &str, arguments: &[&str]) -> Option<()> {
     let mut source = program("smtp-source")?;
     source
         .args(["-M", "client.example", "-f", "sender@customer.example"])
         .args(["-t", recipient])
         .args(arguments)
-        .arg(daemon.smtp.to_string());
+        .arg(address);
     let output = run(&mut source);
     assert!(output.status.success(), "{}", said(&output));
     Some(())
@@ -30,6 +35,23 @@ fn four_hundred_messages_over_twenty_sessions_are_all_there() {
     smtp_source(&daemon, ABUSE, &[&sent[..], &["-d"]].concat()).unwrap();
     assert_eq!(stored(&place).len(), 800);
     daemon.shows("arfd_smtp_sessions_total", 420.0);
+}
+
+/// Postfix's own LMTP, as its lmtp(8) would hand over, by a Unix socket.
+#[test]
+fn messages_by_lmtp_are_all_there() {
+    let mut place = Place::sqlite();
+    let socket = format!("unix:{}", place.path("lmtp").display());
+    place.more = format!(
+        "[[smtp.listeners]]\nname = \"local\"\naddress = \"{socket}\"\nprotocol = \"lmtp\"\n"
+    );
+    let daemon = place.start();
+    let sent = ["-L", "-s", "5", "-m", "50", "-d", "-l", "3000"];
+    if smtp_source_at(&socket, ABUSE, &sent).is_none() {
+        return;
+    }
+    assert_eq!(stored(&place).len(), 50);
+    daemon.shows("arfd_smtp_messages_total{reply=\"accepted\"}", 50.0);
 }
 
 #[test]

@@ -119,6 +119,39 @@ fn strangers_may_not_connect_as_often_as_feeds() {
     assert_eq!(daemon.metric(series), Some(1.0));
 }
 
+/// Anybody can cause refusals as fast as the network carries them. Each is counted; of the log there are some.
+#[test]
+fn refusals_without_end_do_not_fill_the_log() {
+    let mut place = Place::sqlite();
+    place.smtp = "max_recipients = 1\nmax_sessions = 1".into();
+    let daemon = place.start();
+    let once = format!("RCPT TO:<{FILTER}>\r\n");
+    let stream = TcpStream::connect(daemon.smtp).unwrap();
+    let mut held = stream.try_clone().unwrap();
+    let many = format!("EHLO c\r\nMAIL FROM:<>\r\n{}", once.repeat(301));
+    let replies = talk(stream, &many, 304);
+    assert_eq!(
+        replies.iter().filter(|r| r.starts_with("452 ")).count(),
+        300
+    );
+    // Its place is the only one.
+    for _ in 0..100 {
+        let over = talk(TcpStream::connect(daemon.smtp).unwrap(), "", 1);
+        assert!(over[0].starts_with("421 4.7.0 "), "{over:?}");
+    }
+    let count =
+        |reason: &str| daemon.metric(&format!("arfd_smtp_refusals_total{{reason=\"{reason}\"}}"));
+    assert_eq!(count("recipients"), Some(300.0));
+    assert_eq!(count("sessions"), Some(100.0));
+    held.write_all(b"QUIT\r\n").unwrap();
+    let log = daemon.log();
+    let lines = |message: &str| log.iter().filter(|l| l["message"] == message).count();
+    assert_eq!(lines("refused"), 50);
+    // Twenty a minute, and a minute may have passed.
+    let told = lines("connection refused");
+    assert!((20..=40).contains(&told), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_daemons_socket_is_taken_over() {
     let mut place = Place::sqlite();

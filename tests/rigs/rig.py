@@ -50,6 +50,8 @@ class Daemon:
             f'[log]\nlevel = "warn,arfd::app=info,arfd::cli=info"\nformat = "json"\n'
             f'[smtp]\nlisten = "127.0.0.1:0"\nrecipients = ["{ABUSE}", "{FILTER}"]\n{smtp}\n'
             f'[http]\nlisten = "127.0.0.1:0"\n'
+            # Crossings on trial leave the windows as they are, and these then fill for hours.
+            f'[restraint]\ntrial = "0s"\n'
             f'[store]\nurl = "{store or f"sqlite://{self.database}"}"\n{store_keys}\n'
             f'[[identification.headers]]\nname = "X-AuthUser"\n'
             f'[[feeds]]\nname = "filter"\nnetworks = ["127.0.0.0/8"]\nrecipients = ["{FILTER}"]\n'

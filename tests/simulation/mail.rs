@@ -119,6 +119,7 @@ pub fn judge() -> Judge {
                 capture: None,
             }],
             header_missing: HeaderMissing::Stop,
+            ..Methods::default()
         },
     }
 }

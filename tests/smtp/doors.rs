@@ -2,6 +2,7 @@
 
 use super::*;
 use arfd::smtp::Protocol;
+use std::net::Ipv4Addr;
 use tokio::net::UnixStream;
 
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -88,6 +89,19 @@ async fn a_proxy_names_the_client_and_nothing_behind_the_header_is_lost() {
     }
 }
 
+/// An IPv4 proxy at a socket for IPv6 and IPv4 is one of its IPv4 network.
+#[tokio::test]
+async fn proxies_are_unmapped_before_they_are_looked_for() {
+    let served = Served::by("[::]:0", proxied(), Settings::default()).await;
+    let address = (Ipv4Addr::LOCALHOST, served.address.port()).into();
+    let mut client = Client::connect(address).await;
+    client.send(v1("198.51.100.7").as_bytes()).await;
+    assert_eq!(client.line().await, "220 localhost ESMTP");
+    client.begin("abuse@example.test").await;
+    client.say("x\r\n.").await;
+    assert_eq!(served.clients(), ["198.51.100.7"]);
+}
+
 #[tokio::test]
 async fn without_a_good_header_a_proxy_is_shut_out_at_once() {
     let settings = Settings {
@@ -144,6 +158,26 @@ async fn a_proxy_that_is_waited_for_holds_a_place() {
     // It is free again.
     let mut client = served.via_proxy(v1("198.51.100.7")).await;
     assert_eq!(client.line().await, "220 localhost ESMTP");
+}
+
+/// The header that nobody will read must not cost the client the reply.
+#[tokio::test]
+async fn who_is_turned_away_behind_a_proxy_hears_why() {
+    let settings = Settings {
+        max_sessions: 1,
+        ..Settings::default()
+    };
+    let served = Served::by("127.0.0.1:0", proxied(), settings).await;
+    let mut held = served.via_proxy(v1("198.51.100.7")).await;
+    held.line().await;
+    for _ in 0..20 {
+        // Without a pause between, so that the header is there before the connection is accepted.
+        let mut stream = std::net::TcpStream::connect(served.address).unwrap();
+        std::io::Write::write_all(&mut stream, &v2([198, 51, 100, 9])).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut over = Client::over(TcpStream::from_std(stream).unwrap());
+        assert!(over.rest().await.starts_with("421 4.7.0 "));
+    }
 }
 
 #[tokio::test]

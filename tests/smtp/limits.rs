@@ -51,6 +51,7 @@ async fn a_client_that_trickles_a_command_is_timed_out() {
     let mut client = served.client().await;
     client.send(b"EHL").await;
     assert!(client.rest().await.starts_with("421 4.4.2 "));
+    assert_eq!(served.refusals("command_timeout"), 1);
 }
 
 #[tokio::test]
@@ -65,6 +66,7 @@ async fn a_client_that_trickles_text_is_timed_out() {
     client.send(b"a\r\nb").await;
     assert!(client.rest().await.starts_with("421 4.4.2 "));
     assert!(served.messages().is_empty());
+    assert_eq!(served.refusals("data_timeout"), 1);
 }
 
 #[tokio::test]
@@ -80,7 +82,7 @@ async fn a_client_that_floods_text_is_timed_out() {
     let text = b"text\r\n".repeat(10_000);
     let flood = async { while client.0.get_mut().write_all(&text).await.is_ok() {} };
     timeout(PATIENCE, flood).await.unwrap();
-    assert_eq!(served.refusals("timeout"), 1);
+    assert_eq!(served.refusals("data_timeout"), 1);
 }
 
 #[tokio::test]
@@ -97,6 +99,7 @@ async fn a_session_ends_however_busy() {
             line => assert_eq!(line, "250 2.0.0 OK"),
         }
     }
+    assert_eq!(served.refusals("session_timeout"), 1);
 }
 
 #[tokio::test]

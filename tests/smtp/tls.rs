@@ -82,6 +82,15 @@ impl Secured {
     }
 
     pub async fn with(mode: TlsMode, ours: &Pair, change: impl FnOnce(&mut TlsFiles)) -> Self {
+        let door = Door {
+            tls: mode,
+            auth: true,
+            ..Door::default()
+        };
+        Self::by(door, ours, change).await
+    }
+
+    pub async fn by(door: Door, ours: &Pair, change: impl FnOnce(&mut TlsFiles)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         ours.put(folder.path());
         let mut files = files(folder.path());
@@ -107,11 +116,6 @@ impl Secured {
         let keys = Keys {
             tls: Some(tls.clone()),
             users,
-        };
-        let door = Door {
-            tls: mode,
-            auth: true,
-            ..Door::default()
         };
         let served = Served::secured(door, keys, metrics).await;
         Self {
@@ -228,6 +232,40 @@ async fn a_message_under_tls_from_the_first_octet() {
 }
 
 /// The octets behind STARTTLS come in one piece with it or right after it: neither is obeyed.
+/// The header of the PROXY protocol comes in the clear before the handshake, whose first octets may come with it.
+#[tokio::test]
+async fn a_proxy_before_tls() {
+    let ours = self_signed("mx.test");
+    for mode in [TlsMode::Implicit, TlsMode::Required] {
+        let door = Door {
+            tls: mode,
+            proxy: vec!["127.0.0.0/8".parse().unwrap()],
+            ..Door::default()
+        };
+        let secured = Secured::by(door, &ours, |_| ()).await;
+        let mut stream = TcpStream::connect(secured.served.address).await.unwrap();
+        let header = b"PROXY TCP4 198.51.100.7 192.0.2.25 4660 25\r\n";
+        stream.write_all(header).await.unwrap();
+        let mut client = match mode {
+            TlsMode::Implicit => under_tls(stream, trusting(&ours)).await.unwrap(),
+            _ => {
+                let mut plain = Client::over(stream);
+                plain.line().await;
+                plain.expect(&[("STARTTLS", "220 ")]).await;
+                under_tls(plain.0.into_inner(), trusting(&ours))
+                    .await
+                    .unwrap()
+            }
+        };
+        if mode == TlsMode::Implicit {
+            client.line().await;
+        }
+        assert!(secured_message(&secured, &mut client).await.tls);
+        let taken = secured.served.desk.taken.lock().unwrap();
+        assert_eq!(taken[0].0.client.to_string(), "198.51.100.7");
+    }
+}
+
 #[tokio::test]
 async fn plaintext_behind_starttls_is_never_obeyed() {
     let ours = self_signed("mx.test");

@@ -26,6 +26,7 @@ on_both!(
     what_is_protected_keeps_its_name,
     trouble_waits_for_a_while,
     what_was_told_in_between_is_a_duplicate,
+    what_is_known_as_many_does_not_count,
 );
 
 struct World {
@@ -54,6 +55,7 @@ async fn world(place: &Place, threshold: u64, protected: &[&str]) -> World {
         path,
         max_size: 10_000,
         max_rows: 100,
+        normal: Default::default(),
     };
     let remote = RemoteSettings {
         url: directory.url.clone(),
@@ -62,6 +64,7 @@ async fn world(place: &Place, threshold: u64, protected: &[&str]) -> World {
         timeout: Duration::from_secs(20),
         connect_timeout: Duration::from_secs(20),
         concurrency: 4,
+        normal: Default::default(),
         max_answer: 1000,
         cache: 100,
         ttl: Duration::from_secs(600),
@@ -75,6 +78,7 @@ async fn world(place: &Place, threshold: u64, protected: &[&str]) -> World {
             file: Some(AliasFile::load(file, Arc::clone(&metrics)).unwrap()),
             remote: Some(Remote::new(remote, clock.clone(), metrics).unwrap()),
         },
+        methods: Default::default(),
         protected: protected.iter().map(|p| p.parse().unwrap()).collect(),
         max_delay: SignedDuration::from_mins(15),
     });
@@ -238,6 +242,17 @@ async fn trouble_waits_for_a_while(place: Place) {
     let age = w.clock.now().duration_since(row.received_at);
     assert!(age < SignedDuration::from_mins(40), "{age}");
     assert_eq!(w.reprover.step().await.unwrap(), Step::Idle(None));
+}
+
+async fn what_is_known_as_many_does_not_count(place: Place) {
+    let w = world(&place, 1, &[]).await;
+    let domain = r#"{"identity": "customer2.example", "account": "C2"}"#;
+    w.directory.knows("user2@customer2.example", domain);
+    let filed = w.send(1, 2).await;
+    assert_eq!(filed.standing, Standing::Shared);
+    assert!(filed.opened.is_none());
+    let row = w.row(&filed).await;
+    assert_eq!(row.attribution["identity"]["value"], "customer2.example");
 }
 
 async fn what_was_told_in_between_is_a_duplicate(place: Place) {

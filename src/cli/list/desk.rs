@@ -2,7 +2,7 @@
 //! learnt by hand.
 
 use super::{clean, or_dash};
-use crate::domain::attribution::Attribution;
+use crate::domain::attribution::{Attribution, Reason};
 use crate::domain::unattributed::{Common, Group, Waiting};
 use crate::store::{LearntRow, ReportRow};
 use std::io::{self, Write};
@@ -32,12 +32,16 @@ pub(super) const LEARNT: [&str; 8] = [
 
 /// A report of the queue, as it is grouped.
 pub(super) fn waiting(row: ReportRow) -> Option<Waiting> {
-    let Ok(Attribution::Unattributed {
-        reason,
-        outgoing_user,
-    }) = serde_json::from_value(row.attribution)
-    else {
-        return None;
+    let attribution = serde_json::from_value(row.attribution).ok()?;
+    let (reason, outgoing_user) = match attribution {
+        Attribution::Unattributed {
+            reason,
+            outgoing_user,
+        } => (reason, outgoing_user.map(|user| user.to_string())),
+        // It names a whole server or domain.
+        Attribution::Identified { identity, .. } => {
+            (Reason::SharedUser, Some(identity.to_string()))
+        }
     };
     let report = &row.reading["report"];
     let text = |key: &str| report[key].as_str();
@@ -47,7 +51,7 @@ pub(super) fn waiting(row: ReportRow) -> Option<Waiting> {
         received_at: row.received_at,
         feed: row.feed.unwrap_or_default(),
         reason,
-        outgoing_user: outgoing_user.map(|user| user.to_string()),
+        outgoing_user,
         source_ip: text("source_ip").map(str::to_owned),
         sender_domain: domain.map(|(_, domain)| domain.to_lowercase()),
     })
@@ -88,7 +92,10 @@ pub(super) fn advise(out: &mut impl Write, groups: &[Group]) -> io::Result<()> {
             writeln!(out)?;
         }
         said.push(reason);
-        writeln!(out, "{reason}: {}", group.advice)?;
+        writeln!(out, "{reason}: {}", group.advice.text)?;
+        for fix in group.advice.fixes {
+            writeln!(out, "    at {}: {}", fix.at, fix.setting)?;
+        }
     }
     if !said.is_empty() {
         writeln!(

@@ -22,6 +22,8 @@ pub struct Throttle {
 struct Failures {
     count: u32,
     since: Duration,
+    /// Of the name that was tried, as long as it was one.
+    name: Option<u64>,
 }
 
 impl Throttle {
@@ -43,8 +45,9 @@ impl Throttle {
             .is_some_and(|f| f.count >= self.max && self.lasts(f, now))
     }
 
-    /// Notes a failure.
-    pub fn failed(&self, client: IpAddr, now: Duration) {
+    /// Notes a failure with this name.
+    pub fn failed(&self, client: IpAddr, name: &str, now: Duration) {
+        let name = Some(mark(name));
         let network = self.network(client);
         let mut known = self.known();
         if known.len() >= MOST && !known.contains_key(&network) {
@@ -57,17 +60,29 @@ impl Throttle {
         let fresh = Failures {
             count: 0,
             since: now,
+            name,
         };
         let failures = known.entry(network).or_insert(fresh);
         if !self.lasts(failures, now) {
             *failures = fresh;
         }
         failures.count = failures.count.saturating_add(1);
+        if failures.name != name {
+            failures.name = None;
+        }
     }
 
-    /// A success wipes the slate.
-    pub fn forgive(&self, client: IpAddr) {
-        self.known().remove(&self.network(client));
+    /// A success wipes the slate of its own name. Otherwise whoever has one password could guess at the others without
+    /// end.
+    pub fn forgive(&self, client: IpAddr, name: &str) {
+        let network = self.network(client);
+        let mut known = self.known();
+        if known
+            .get(&network)
+            .is_some_and(|f| f.name == Some(mark(name)))
+        {
+            known.remove(&network);
+        }
     }
 
     fn lasts(&self, failures: &Failures, now: Duration) -> bool {
@@ -87,6 +102,15 @@ impl Throttle {
     }
 }
 
+/// Enough to tell one name from another.
+fn mark(name: &str) -> u64 {
+    blake3::hash(name.as_bytes())
+        .as_bytes()
+        .iter()
+        .take(8)
+        .fold(0, |mark, octet| mark << 8 | u64::from(*octet))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,18 +124,32 @@ mod tests {
         let one: IpAddr = "2001:db8::1".parse().unwrap();
         let beside: IpAddr = "2001:db8::2".parse().unwrap();
         let apart: IpAddr = "2001:db8:1::1".parse().unwrap();
-        throttle.failed(one, Duration::ZERO);
+        throttle.failed(one, "a", Duration::ZERO);
         assert!(!throttle.blocks(one, Duration::ZERO));
-        throttle.failed(beside, MINUTE / 2);
+        throttle.failed(beside, "a", MINUTE / 2);
         assert!(throttle.blocks(one, MINUTE / 2));
         assert!(!throttle.blocks(apart, MINUTE / 2));
         assert!(!throttle.blocks(one, MINUTE));
-        throttle.failed(one, MINUTE);
+        throttle.failed(one, "a", MINUTE);
         assert!(!throttle.blocks(one, MINUTE));
-        throttle.failed(one, MINUTE);
+        throttle.failed(one, "a", MINUTE);
         assert!(throttle.blocks(one, MINUTE));
-        throttle.forgive(beside);
+        throttle.forgive(beside, "a");
         assert!(!throttle.blocks(one, MINUTE));
+    }
+
+    #[test]
+    fn one_password_buys_no_guesses_at_others() {
+        let throttle = Throttle::new(3, MINUTE, (32, 64));
+        let client: IpAddr = "192.0.2.1".parse().unwrap();
+        for name in ["a", "b", "a"] {
+            throttle.failed(client, name, Duration::ZERO);
+            throttle.forgive(client, "own");
+        }
+        assert!(throttle.blocks(client, Duration::ZERO));
+        // Nor may somebody who failed as two people pass for one of them.
+        throttle.forgive(client, "a");
+        assert!(throttle.blocks(client, Duration::ZERO));
     }
 
     #[test]
@@ -119,14 +157,14 @@ mod tests {
         let throttle = Throttle::new(1, MINUTE, (32, 128));
         for n in 0..MOST as u128 + 100 {
             let client = IpAddr::from(Ipv6Addr::from_bits(n));
-            throttle.failed(client, Duration::from_micros(n as u64));
+            throttle.failed(client, "a", Duration::from_micros(n as u64));
         }
         assert_eq!(throttle.known().len(), MOST);
         let now = Duration::from_secs(1);
         assert!(!throttle.blocks(Ipv6Addr::from_bits(99).into(), now));
         assert!(throttle.blocks(Ipv6Addr::from_bits(100).into(), now));
         // Those whose time is over go first.
-        throttle.failed(Ipv4Addr::LOCALHOST.into(), MINUTE * 2);
+        throttle.failed(Ipv4Addr::LOCALHOST.into(), "a", MINUTE * 2);
         assert_eq!(throttle.known().len(), 1);
     }
 }

@@ -245,10 +245,10 @@ impl Users {
             return Verdict::Busy;
         };
         let verdict = if right {
-            self.throttle.forgive(client);
+            self.throttle.forgive(client, &name);
             Verdict::Granted(name)
         } else {
-            self.throttle.failed(client, self.clock.elapsed());
+            self.throttle.failed(client, &name, self.clock.elapsed());
             Verdict::Denied
         };
         // Only now, so that no more than so many tries go on beyond the limit.

@@ -51,7 +51,7 @@ const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 #[tokio::test]
 async fn each_user_has_one_password() {
     let users = users(clock());
-    for (name, password, right) in [
+    for (client, (name, password, right)) in (1..).zip([
         ("filter", "one", true),
         ("filter", "two", false),
         ("relay", "two", true),
@@ -61,8 +61,9 @@ async fn each_user_has_one_password() {
         ("nobody", "two", false),
         ("relay", "two", true),
         ("", "", false),
-    ] {
-        let verdict = users.verify(CLIENT, credentials(name, password)).await;
+    ]) {
+        let client = IpAddr::from([192, 0, 2, client]);
+        let verdict = users.verify(client, credentials(name, password)).await;
         let want = match right {
             true => Verdict::Granted(name.to_owned()),
             false => Verdict::Denied,

@@ -71,6 +71,9 @@ impl Session {
 
     /// Begins a message, or says why not.
     fn begin_chunks(&mut self) -> Option<Reply> {
+        if self.must_secure() {
+            return Some(reply::TLS_FIRST);
+        }
         let refusal = match self.begin() {
             reply::GO_AHEAD => None,
             // Chunks behind this one must not pass for the message: it is begun, and refused to its end.

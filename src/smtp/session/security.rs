@@ -64,13 +64,19 @@ impl Session {
         self.peer.door.auth && self.edge.keys.users.is_some()
     }
 
-    /// Whether the command must wait for TLS: any that tells of mail or mailboxes.
+    /// Whether the command must wait for TLS, as all but those before it must (RFC 3207 section 4). AUTH has a refusal
+    /// of its own, and so has BDAT, whose chunk comes all the same.
     pub(super) fn lacks_tls(&self, command: &Command<'_>) -> bool {
-        let mail = matches!(
+        let waits = matches!(
             command,
-            Command::Mail { .. } | Command::Rcpt(_) | Command::Data | Command::Vrfy
+            Command::Mail { .. } | Command::Rcpt(_) | Command::Data | Command::Rset | Command::Vrfy
         );
-        mail && self.peer.door.tls == TlsMode::Required && !self.peer.security.tls
+        waits && self.must_secure()
+    }
+
+    /// Whether nothing is taken before TLS, and there is none yet.
+    pub(super) fn must_secure(&self) -> bool {
+        self.peer.door.tls == TlsMode::Required && !self.peer.security.tls
     }
 
     pub(super) fn start_tls(&mut self) {

@@ -22,10 +22,10 @@ pub(in crate::store) const FIND_REPORTS: &str = select_report!(
      order by received_at desc, id limit $5"
 );
 pub(in crate::store) const UNATTRIBUTED: &str = select_report!(
-    "where standing = 'unattributed' and received_at >= $1 order by received_at desc, id limit $2"
+    "where standing in ('unattributed', 'shared') and received_at >= $1 order by received_at desc, id limit $2"
 );
 pub(in crate::store) const ATTRIBUTE_REPORT: &str = "update reports set identity_id = $2, \
-     attribution = $3, alias = $4, standing = $5 where id = $1 and standing = 'unattributed'";
+     attribution = $3, alias = $4, standing = $5 where id = $1 and standing in ('unattributed', 'shared')";
 /// Held and read again within a transaction.
 pub(in crate::store) const HOLD_REPORT: &str =
     "update reports set standing = standing where id = $1 returning standing, attribution";

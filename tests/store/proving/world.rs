@@ -102,6 +102,7 @@ pub fn node(
                 capture: None,
             }],
             header_missing: HeaderMissing::Stop,
+            ..Methods::default()
         },
         signature_age: SignedDuration::from_hours(48),
         learnt: Arc::default(),

@@ -1,7 +1,9 @@
 //! Attribution held against the filter's documented methods and the headers that real MTAs add.
 
 use super::*;
+use crate::domain::headers::HeaderBlock;
 use crate::domain::report::{Format, Reading};
+use regex::Regex;
 
 fn methods(headers: &[(&str, Option<&str>)]) -> Methods {
     Methods {
@@ -17,8 +19,16 @@ fn methods(headers: &[(&str, Option<&str>)]) -> Methods {
                 capture: capture.map(|c| Regex::new(c).unwrap()),
             })
             .collect(),
-        header_missing: HeaderMissing::NextMethod,
+        ..Methods::default()
     }
+}
+
+/// The attribution alone.
+fn attribute(reading: &Reading<'_>, methods: &Methods, trust_enclosed_user: bool) -> Attribution {
+    let context = Context {
+        trust_enclosed_user,
+    };
+    super::attribute(reading, methods, context).attribution
 }
 
 fn reading(headers: &'static str, auth: &str, sender: Option<&str>) -> Reading<'static> {
@@ -211,5 +221,118 @@ fn null_sender_and_nonsense_are_no_identity() {
             ("-", "nothing_matched"),
             "{headers:?} {sender:?}"
         );
+    }
+}
+
+#[test]
+fn stated_and_recovered_senders_are_two_methods() {
+    let only_stated = Methods {
+        order: vec![IdentificationMethod::OriginalMailFrom],
+        ..Methods::default()
+    };
+    let mut r = reading("", "", Some("a@b.example"));
+    let outcome = attribute(&r, &only_stated, true);
+    assert_eq!(named(&outcome), ("a@b.example", "original_mail_from"));
+    r.derived.insert("original_mail_from", "Return-Path".into());
+    let outcome = attribute(&r, &only_stated, true);
+    assert_eq!(named(&outcome), ("-", "nothing_matched"));
+    assert_eq!(
+        named(&attribute(&r, &methods(&[]), true)),
+        ("a@b.example", "envelope_sender")
+    );
+    r.report.original_mail_from = Some("d41d8cd98f00".into());
+    r.redacted.push("original_mail_from");
+    assert_eq!(
+        named(&attribute(&r, &methods(&[]), true)),
+        ("-", "redacted")
+    );
+}
+
+fn owner(identity: &str, shared: bool) -> Owner {
+    Owner {
+        identity: identity.into(),
+        outgoing_user: OutgoingUser::parse("relay@b.example"),
+        shared,
+    }
+}
+
+#[test]
+fn maps_name_identity_and_user() {
+    let mut m = Methods {
+        order: vec![
+            IdentificationMethod::ScriptHeader,
+            IdentificationMethod::SourceIp,
+        ],
+        ..Methods::default()
+    };
+    m.sources.add(
+        "192.0.2.8/32".parse().unwrap(),
+        owner("Bob@b.example", false),
+    );
+    m.sources
+        .add("192.0.2.0/24".parse().unwrap(), owner("pool", true));
+    m.scripts.owners.insert("1001".into(), owner("eve", false));
+    let mut r = reading("", "", None);
+    for (ip, derived, name, strength, shared) in [
+        (
+            "192.0.2.8",
+            false,
+            "bob@b.example",
+            Strength::Vouched,
+            false,
+        ),
+        (
+            "192.0.2.8",
+            true,
+            "bob@b.example",
+            Strength::Enclosed,
+            false,
+        ),
+        ("192.0.2.9", false, "pool", Strength::Vouched, true),
+    ] {
+        r.report.source_ip = ip.parse().ok();
+        r.derived.clear();
+        if derived {
+            r.derived.insert("source_ip", "Received".into());
+        }
+        let outcome = super::attribute(&r, &m, Context::default());
+        let Attribution::Identified {
+            identity,
+            strength: found,
+            ..
+        } = &outcome.attribution
+        else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!((identity.value.as_str(), *found), (name, strength));
+        assert_eq!(identity.outgoing_user.as_ref().unwrap().username, "relay");
+        assert_eq!(outcome.shared, shared);
+    }
+    r.headers = HeaderBlock::new(&b"X-PHP-Originating-Script: 1001:x.php\r\n"[..]);
+    assert_eq!(named(&attribute(&r, &m, false)), ("eve", "script_header"));
+}
+
+#[test]
+fn what_was_never_ours_names_nobody_unless_the_filter_names_its_user() {
+    let mut m = methods(&[("X-AuthUser", None)]);
+    let headers = "X-AuthUser: victim@b.example\r\n";
+    let of = |auth: &str, sender: Option<&str>| {
+        let mut r = reading(headers, auth, sender);
+        r.report.source_ip = "203.0.113.9".parse().ok();
+        r
+    };
+    let forged = of("", Some("x@elsewhere.example"));
+    assert_eq!(named(&attribute(&forged, &m, false)).0, "victim@b.example");
+    m.own.networks = vec!["192.0.2.0/24".parse().unwrap()];
+    m.own.domains = vec!["b.example".into()];
+    assert_eq!(
+        named(&attribute(&forged, &m, false)),
+        ("-", "not_our_network")
+    );
+    for r in [
+        of("srv@b.example", Some("x@elsewhere.example")),
+        of("", Some("x@b.example")),
+    ] {
+        assert_eq!(named(&attribute(&r, &m, false)).0, "victim@b.example");
     }
 }
