@@ -6,7 +6,8 @@
 //! - [`domain`]: what a report, an identity, a feed, a rule, an incident and a lock order are. Pure.
 //! - [`formats`]: bytes to a reading, one file a format. Pure.
 //! - [`store`], [`lock`]: where reports are filed, and whom to ask for a lock.
-//! - [`smtp`], [`http`], [`intake`], [`outbox`]: the edges and the two use cases, filing and locking.
+//! - [`smtp`], [`http`], [`intake`], [`outbox`], [`expiry`]: the edges and the use cases, filing, locking, and ending
+//!   locks whose time is up.
 //! - [`proving`]: asks DNS what the proof of a feed needs; [`lookup`]: asks who an identity is.
 //! - [`app`]: wires all of it; [`cli`]: what a person types.
 //! - [`clock`], [`metrics`], [`pulse`], [`config`]: time, figures, whether the loops go round, settings.
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod expiry;
 pub mod formats;
 pub mod http;
 pub mod intake;

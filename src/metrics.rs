@@ -87,10 +87,12 @@ metrics! {
     defects: IntCounterVec("arfd_report_defects_total", "Departures from the standard seen in reports, by code.", labels ["defect"]);
     attributions: IntCounterVec("arfd_attributions_total", "Outcomes of attribution: the method that named an identity, or the reason why none was named.", labels ["outcome", "detail"]);
     complaints: IntCounterVec("arfd_complaints_total", "Reports by whether they counted, and if not, why.", labels ["standing"]);
-    crossings: IntCounterVec("arfd_crossings_total", "Rules crossed: each opened an incident.", labels ["rule"]);
+    crossings: IntCounterVec("arfd_crossings_total", "Rules crossed: each opened an incident, or raised an open one.", labels ["rule"]);
     restrained: IntCounterVec("arfd_restrained_total", "Crossings that did not lock at once, by what restrained them.", labels ["restraint"]);
     locks_paused: IntGauge("arfd_locks_paused", "1 while locks are paused by hand; read at each scrape.");
     orders: IntGaugeVec("arfd_orders", "Lock orders in the store, by state; read at each scrape.", labels ["state"]);
+    incidents: IntGaugeVec("arfd_incidents", "Open incidents in the store, by state; read at each scrape.", labels ["state"]);
+    timeouts: IntCounter("arfd_lock_timeouts_total", "Holds and locks that this process ended because their time was up.");
     order_tries: IntCounterVec("arfd_order_tries_total", "Tries to carry out a lock order, by target and outcome.", labels ["target", "outcome"]);
     order_seconds: HistogramVec("arfd_order_seconds", "Seconds from a lock order to the target's confirmed lock.", labels ["target"], buckets ORDER_SECONDS);
     lock_calls: IntCounterVec("arfd_lock_calls_total", "Calls to lock APIs, by target, call and outcome.", labels ["target", "call", "outcome"]);

@@ -29,11 +29,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("outbox", &["domain", "store", "lock", "clock", "metrics"]),
+    ("expiry", &["domain", "store", "clock", "metrics"]),
     (
         "app",
         &[
-            "clock", "config", "domain", "http", "intake", "lock", "lookup", "metrics", "outbox",
-            "proving", "pulse", "smtp", "store",
+            "clock", "config", "domain", "expiry", "http", "intake", "lock", "lookup", "metrics",
+            "outbox", "proving", "pulse", "smtp", "store",
         ],
     ),
     (

@@ -80,6 +80,20 @@ fn schema_lists_every_defect() {
     assert_eq!(listed, known);
 }
 
+/// Whoever looks up a defect finds a mail that has it.
+#[test]
+fn every_defect_has_a_sample() {
+    let seen: BTreeSet<&str> = samples()
+        .iter()
+        .flat_map(|(_, bytes)| formats::read(bytes).defects)
+        .map(|defect| defect.0)
+        .collect();
+    let known: BTreeSet<&str> = formats::defects::ALL.iter().copied().collect();
+    let without: Vec<_> = known.difference(&seen).collect();
+    // More than a megabyte of headers is no sample; `tests/hostile.rs` has it.
+    assert_eq!(without, [&formats::defects::HEADERS_CUT]);
+}
+
 #[test]
 fn index_names_every_sample() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

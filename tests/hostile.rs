@@ -172,6 +172,28 @@ fn every_truncation() {
     }
 }
 
+/// Headers are looked at as far as a megabyte, and the report says so.
+#[test]
+fn headers_are_cut() {
+    let long = "X-Padding: yes\n".repeat(80_000);
+    for text in [
+        format!("{long}\nbody\n"),
+        format!("Content-Type: message/feedback-report\n{long}\nFeedback-Type: abuse\n"),
+        format!(
+            "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\n\
+             Feedback-Type: abuse\n--b\nContent-Type: message/rfc822\n\n{long}\nbody\n--b--\n"
+        ),
+    ] {
+        check(text.as_bytes());
+        let reading = formats::read(text.as_bytes());
+        let cut = reading
+            .defects
+            .iter()
+            .any(|d| d.0 == formats::defects::HEADERS_CUT);
+        assert!(cut || reading.format == arfd::domain::report::Format::None);
+    }
+}
+
 /// Shapes that cost a careless parser more than linear work or memory.
 #[test]
 fn expensive_shapes() {

@@ -98,6 +98,10 @@ fn a_maildir_and_an_mbox() {
     assert!(rows[1].contains("all.mbox:1,arf,,abuse,192.0.2.10,"));
     assert!(rows[2].contains("all.mbox:2,arf,,not-spam,"));
     assert!(rows[3].contains("all.mbox:3,none,,,"));
+    let unnamed = place.path().join("kim");
+    fs::write(&unnamed, &mbox).unwrap();
+    let run = parse(&["--json", &unnamed.to_string_lossy()]);
+    assert_eq!(out(&run).lines().count(), 3);
     let piped = arfd(&["parse", "--mbox", "--json", "-"], &mbox);
     assert_eq!(out(&piped).lines().count(), 3);
     let table = out(&parse(&[&path.to_string_lossy()]));

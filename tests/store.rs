@@ -2,11 +2,14 @@
 //! `dyn Store` and run on a file of SQLite's and on a schema of PostgreSQL's.
 
 mod aliases;
+mod audit;
 mod caps;
 mod closing;
 mod concurrency;
 mod desk;
 mod filing;
+mod ladder;
+mod life;
 mod orders;
 mod proving;
 mod restraint;

@@ -12,6 +12,7 @@ pub use wire::{judge, open_existing_store, open_store, policy, prover};
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::expiry::Expiry;
 use crate::http;
 use crate::intake::Intake;
 use crate::intake::health::Health;
@@ -130,6 +131,7 @@ pub struct Daemon {
     smtp_tasks: Vec<JoinHandle<()>>,
     writer_task: JoinHandle<()>,
     outbox_task: JoinHandle<()>,
+    expiry_task: JoinHandle<()>,
     reprove_task: JoinHandle<()>,
     health_task: JoinHandle<()>,
     learnt_task: JoinHandle<()>,
@@ -216,6 +218,18 @@ impl Daemon {
             Arc::clone(&metrics),
             wire::outbox_settings(settings),
         ));
+        let expiry = Expiry {
+            store: Arc::clone(&store),
+            cool_down: settings.lock.cool_down.0.as_secs(),
+            ordered: Arc::clone(&ordered),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+        };
+        let expiry_task = watched(
+            "expiry",
+            expiry.run(stop_outbox.clone()),
+            (&stop_outbox, &failed),
+        );
         let outbox_stop = stop_outbox.clone();
         let outbox_task = watched(
             "outbox",
@@ -301,6 +315,7 @@ impl Daemon {
             smtp_tasks,
             writer_task,
             outbox_task,
+            expiry_task,
             reprove_task,
             health_task,
             learnt_task,
@@ -338,6 +353,7 @@ impl Daemon {
         finished("writer", self.writer_task).await;
         self.stop_outbox.cancel();
         finished("outbox", self.outbox_task).await;
+        finished("expiry", self.expiry_task).await;
         finished("reprove", self.reprove_task).await;
         finished("health", self.health_task).await;
         finished("learnt", self.learnt_task).await;

@@ -4,6 +4,7 @@ use super::StartError;
 use crate::clock::Clock;
 use crate::config::{Feed, Settings, SmtpUser, Target};
 use crate::domain::filing::Policy;
+use crate::domain::incident::IncidentState;
 use crate::domain::lock::{Backoff, OrderState, SPAMEXPERTS};
 use crate::domain::restraint::Restraint;
 use crate::domain::standing::Standing;
@@ -360,6 +361,9 @@ pub fn start_at_zero(metrics: &Metrics, settings: &Settings) {
     }
     for standing in Standing::ALL {
         metrics.complaints.with_label_values(&[standing.as_str()]);
+    }
+    for state in IncidentState::ALL.into_iter().filter(|s| !s.is_over()) {
+        metrics.incidents.with_label_values(&[state.as_str()]);
     }
     for state in OrderState::ALL {
         metrics.orders.with_label_values(&[state.as_str()]);

@@ -203,6 +203,7 @@ impl List {
             What::Orders => self.print(
                 &[
                     "ordered",
+                    "what",
                     "state",
                     "target",
                     "tries",
@@ -252,7 +253,7 @@ impl List {
 }
 
 /// Columns as wide as their widest cell; the last one runs free.
-fn write_table(out: &mut impl Write, table: &[Vec<String>]) -> io::Result<()> {
+pub(super) fn write_table(out: &mut impl Write, table: &[Vec<String>]) -> io::Result<()> {
     let columns = table.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
         .map(|c| {
@@ -278,7 +279,7 @@ fn or_dash(text: Option<&str>) -> String {
 }
 
 /// What an attacker wrote must not steer the terminal, nor break the table.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .take(80)
@@ -305,9 +306,8 @@ fn incident_cells(row: &IncidentRow) -> Vec<String> {
         (Some(user), Some(domain)) => format!("{user}@{domain}"),
         _ => "-".to_owned(),
     };
-    let why =
-        serde_json::from_value::<crate::domain::incident::Explanation>(row.explanation.clone())
-            .map_or_else(|_| "-".to_owned(), |e| e.sentence());
+    let why = serde_json::from_value::<crate::domain::incident::Why>(row.explanation.clone())
+        .map_or_else(|_| "-".to_owned(), |why| clean(&why.sentence()));
     vec![
         format!("{:.0}", row.opened_at),
         row.state.clone(),
@@ -343,6 +343,7 @@ fn feed_cells(row: &FeedRow) -> Vec<String> {
 fn order_cells(row: &OrderRow) -> Vec<String> {
     vec![
         format!("{:.0}", row.order.ordered_at),
+        row.order.action.as_str().to_owned(),
         row.state.as_str().to_owned(),
         row.order.target.clone(),
         row.order.attempts.to_string(),

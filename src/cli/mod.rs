@@ -2,6 +2,7 @@
 //! turns errors into messages and exit codes (after sysexits).
 
 mod attribute;
+mod audit;
 mod close;
 mod config;
 pub mod demo;
@@ -12,6 +13,8 @@ mod parse;
 mod pause;
 mod serve;
 mod show;
+mod unlock;
+mod which;
 
 use crate::app::StartError;
 use crate::config::{ConfigError, LogFormat, Need, Settings};
@@ -79,6 +82,11 @@ enum Command {
     Resume(pause::Resume),
     /// Let the locks of held incidents go out.
     Approve(pause::Approve),
+    /// End an identity's hold or lock by hand.
+    Unlock(unlock::Unlock),
+    /// Show and check the record of who did what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Make the hash of a password, for smtp.users.
     HashPassword(hash_password::HashPassword),
     /// Check and show the configuration.
@@ -120,6 +128,8 @@ pub fn main() -> ExitCode {
         Command::Pause(pause) => pause.run(),
         Command::Resume(resume) => resume.run(),
         Command::Approve(approve) => approve.run(),
+        Command::Unlock(unlock) => unlock.run(),
+        Command::Audit(audit) => audit.run(),
         Command::HashPassword(hash) => hash.run(),
         Command::Config(config) => config.run(),
     };

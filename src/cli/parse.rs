@@ -47,7 +47,8 @@ pub struct Parse {
     /// One CSV row a message under a head line; lists inside a value are separated by blanks
     #[arg(long)]
     csv: bool,
-    /// Every FILE is an mbox, whatever its name; otherwise those named *.mbox and *.mbx are
+    /// Every FILE is an mbox, whatever its name; otherwise those named *.mbox and *.mbx are, and
+    /// those without an ending that begin like one (/var/mail/kim)
     #[arg(long)]
     mbox: bool,
     /// Messages as they came by mail (.eml), folders, Maildirs, mboxes; - is standard input

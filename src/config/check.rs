@@ -2,9 +2,8 @@
 
 use super::check_feeds;
 use super::settings::{Settings, Target};
-use super::{aliases, identification, place, restraint, secure};
-use crate::domain::feedback::FeedbackType;
-use crate::domain::threshold::MOST_COMPLAINTS;
+use super::{aliases, identification, place, restraint, rules, secure};
+use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
 use regex::Regex;
 use std::collections::HashSet;
@@ -79,7 +78,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     aliases::check(settings, &mut problems);
     check_feeds::proving(settings, &mut problems);
     check_feeds::feeds(settings, &mut problems);
-    rules(settings, &mut problems);
+    rules::check(settings, &mut problems);
     lock(settings, &mut problems);
     restraint::check(settings, &mut problems);
     problems.0
@@ -252,45 +251,6 @@ pub(super) fn too_wide(net: &IpNet) -> bool {
     }
 }
 
-fn rules(settings: &Settings, problems: &mut Problems) {
-    let mut seen = HashSet::new();
-    for (i, rule) in settings.rules.iter().enumerate() {
-        let key = format!("rules[{i}]");
-        name(problems, &key, &rule.name, &mut seen);
-        for feed in &rule.feeds {
-            problems.demand(
-                settings.feeds.iter().any(|f| f.name == *feed),
-                format!("{key}.feeds"),
-                format!("there is no feed '{feed}'"),
-            );
-        }
-        for kind in &rule.feedback_types {
-            problems.demand(
-                FeedbackType::from(kind.as_str()).may_count(),
-                format!("{key}.feedback_types"),
-                format!("{kind} never counts"),
-            );
-        }
-        problems.demand(
-            rule.window.0.as_secs() > 0,
-            format!("{key}.window"),
-            "must be at least 1s",
-        );
-        for (what, value) in [
-            ("min_weight", rule.min_weight),
-            ("min_messages", rule.min_messages),
-            ("min_complainants", rule.min_complainants),
-            ("min_feeds", rule.min_feeds),
-        ] {
-            problems.demand(
-                value > 0 && value <= MOST_COMPLAINTS as u64,
-                format!("{key}.{what}"),
-                format!("must be at least 1 and at most {MOST_COMPLAINTS}"),
-            );
-        }
-    }
-}
-
 /// Characters that a token for HTTP must have: no guess may find it.
 const LEAST_TOKEN: usize = 16;
 
@@ -311,6 +271,22 @@ fn http(settings: &Settings, problems: &mut Problems) {
 }
 
 fn lock(settings: &Settings, problems: &mut Problems) {
+    let own = &settings.lock;
+    problems.demand(
+        own.timeout.0.as_secs() <= LONGEST_TIMEOUT,
+        "lock.timeout",
+        "must be at most 7d, as at the filter",
+    );
+    problems.demand(
+        own.max_automatic_unlocks <= MOST_UNLOCKS,
+        "lock.max_automatic_unlocks",
+        "must be at most 100, as at the filter",
+    );
+    problems.demand(
+        own.cool_down.0.as_secs() <= LONGEST_TIMEOUT,
+        "lock.cool_down",
+        "must be at most 7d",
+    );
     let target = &settings.lock.spamexperts;
     for (key, pattern) in std::iter::once(("success", &target.success))
         .chain([("already_locked", &target.already_locked)])

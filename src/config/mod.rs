@@ -13,6 +13,7 @@ mod listeners;
 mod maps;
 mod place;
 mod restraint;
+mod rules;
 mod secure;
 mod settings;
 mod smtp;
@@ -28,6 +29,7 @@ pub use identification::{
 };
 pub use listeners::{Address, Listener, Mode, Protocol, Tls};
 pub use restraint::Restraint;
+pub use rules::Rule;
 pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};
 pub use settings::*;
 pub use smtp::Smtp;

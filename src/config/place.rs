@@ -238,16 +238,7 @@ fn known_keys() -> BTreeSet<String> {
         expect_every: Some(Span::secs(1)),
         ..Feed::default()
     }];
-    all.rules = vec![Rule {
-        name: "x".into(),
-        feeds: Vec::new(),
-        feedback_types: Vec::new(),
-        window: Span::secs(1),
-        min_weight: 1,
-        min_messages: 1,
-        min_complainants: 1,
-        min_feeds: 1,
-    }];
+    all.rules = vec![Rule::with_every_key()];
     let mut keys = BTreeSet::new();
     // What cannot be written has no names to offer.
     if let Ok(value) = toml::Value::try_from(&all) {

@@ -6,8 +6,10 @@ use super::aliases::Aliases;
 use super::feeds::{Feed, Proving};
 use super::identification::{Identification, OwnSettings};
 use super::restraint::Restraint;
+use super::rules::Rule;
 use super::smtp::Smtp;
 use super::values::{Secret, SecretUrl, Size, Span};
+use crate::domain::life::Life;
 use crate::lock::spamexperts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -50,13 +52,12 @@ impl Default for Settings {
     fn default() -> Self {
         let rule = |name: &str, hours: u64, weight, messages, complainants, feeds| Rule {
             name: name.into(),
-            feeds: Vec::new(),
-            feedback_types: Vec::new(),
             window: Span::secs(hours * 3600),
             min_weight: weight,
             min_messages: messages,
             min_complainants: complainants,
             min_feeds: feeds,
+            ..Rule::default()
         };
         Self {
             log: Log::default(),
@@ -161,37 +162,6 @@ impl Default for Store {
     }
 }
 
-/// When enough is enough.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// Its name, in records and metrics.
-    pub name: String,
-    /// Feeds that it looks at; empty for all.
-    #[serde(default)]
-    pub feeds: Vec<String>,
-    /// Feedback types that it looks at; empty for all that count.
-    #[serde(default)]
-    pub feedback_types: Vec<String>,
-    /// The sliding window.
-    pub window: Span,
-    /// Least sum of weights in the window.
-    pub min_weight: u64,
-    /// Least number of distinct messages in the window.
-    #[serde(default = "one_u64")]
-    pub min_messages: u64,
-    /// Least number of distinct complainants in the window.
-    #[serde(default = "one_u64")]
-    pub min_complainants: u64,
-    /// Least number of distinct feeds in the window.
-    #[serde(default = "one_u64")]
-    pub min_feeds: u64,
-}
-
-fn one_u64() -> u64 {
-    1
-}
-
 /// Where locks go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -201,6 +171,14 @@ pub struct Lock {
     /// How long after a crossing an identity is assessed again: a lock may have ended at the target by then,
     /// and what was refused is tried anew.
     pub reopen_after: Span,
+    /// How long a confirmed hold or lock lasts, for rules that say nothing else; 0 for until a person ends it.
+    pub timeout: Span,
+    /// How many locks of one identity the timeout ends; after that only a person does.
+    pub max_automatic_unlocks: u32,
+    /// How long ends by timeout are remembered.
+    pub remember_unlocks: Span,
+    /// How long after a release the identity is not locked at once.
+    pub cool_down: Span,
     /// The filter's lock API.
     pub spamexperts: SpamExperts,
 }
@@ -210,7 +188,24 @@ impl Default for Lock {
         Self {
             target: Target::default(),
             reopen_after: Span::secs(7 * 86_400),
+            timeout: Span::secs(0),
+            max_automatic_unlocks: 3,
+            remember_unlocks: Span::secs(30 * 86_400),
+            cool_down: Span::secs(1_800),
             spamexperts: SpamExperts::default(),
+        }
+    }
+}
+
+impl Lock {
+    /// How long locks last, as the domain knows it.
+    pub fn to_life(&self) -> Life {
+        let timeout = self.timeout.0.as_secs();
+        Life {
+            timeout_seconds: (timeout > 0).then_some(timeout),
+            max_automatic_unlocks: self.max_automatic_unlocks,
+            remember_seconds: self.remember_unlocks.0.as_secs(),
+            cool_down_seconds: self.cool_down.0.as_secs(),
         }
     }
 }

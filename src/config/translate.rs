@@ -4,9 +4,7 @@ use super::HeaderMissing;
 use super::settings::{Settings, Target};
 use crate::domain::attribution::{self, HeaderRule, Methods, PRESETS};
 use crate::domain::feed::Feed;
-use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::Policy;
-use crate::domain::threshold::Rule;
 use regex::Regex;
 use std::collections::HashSet;
 
@@ -74,22 +72,8 @@ impl Settings {
 
     /// The rules, and the targets that get an order for each crossing.
     pub fn to_policy(&self) -> Policy {
-        let rules = self.rules.iter().map(|rule| Rule {
-            name: rule.name.clone(),
-            feeds: rule.feeds.clone(),
-            feedback_types: rule
-                .feedback_types
-                .iter()
-                .map(|k| FeedbackType::from(k.as_str()))
-                .collect(),
-            window_seconds: rule.window.0.as_secs(),
-            min_weight: rule.min_weight,
-            min_messages: rule.min_messages,
-            min_complainants: rule.min_complainants,
-            min_feeds: rule.min_feeds,
-        });
         Policy {
-            rules: rules.collect(),
+            rules: self.rules.iter().map(super::Rule::to_domain).collect(),
             restraints: self.restraint.to_restraints(),
             caps: self
                 .to_feeds()
@@ -98,6 +82,7 @@ impl Settings {
                 .map(|feed| (feed.name, feed.caps))
                 .collect(),
             reopen_after_seconds: self.lock.reopen_after.0.as_secs(),
+            life: self.lock.to_life(),
             targets: match self.lock.target {
                 Target::Observe => Vec::new(),
                 Target::SpamExperts => vec![crate::domain::lock::SPAMEXPERTS.to_owned()],

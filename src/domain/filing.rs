@@ -7,10 +7,11 @@ use super::complaint::Complaint;
 use super::feed::{Arrival, Caps};
 use super::feedback::FeedbackType;
 use super::ids::{IncidentId, ReportId};
+use super::life::Life;
 use super::report::Format;
 use super::restraint::{Restraint, Restraints};
 use super::standing::Standing;
-use super::threshold::Rule;
+use super::threshold::{Rule, Step};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -72,6 +73,8 @@ pub struct Policy {
     pub caps: BTreeMap<String, Caps>,
     /// How long after a crossing an identity is assessed again, in seconds: its incident has then expired.
     pub reopen_after_seconds: u64,
+    /// How long locks last, and what follows a release.
+    pub life: Life,
 }
 
 /// What became of a filing.
@@ -94,6 +97,8 @@ pub struct Opened {
     pub incident: IncidentId,
     /// The crossed rule's name.
     pub rule: String,
+    /// What the rule asks for.
+    pub action: Step,
     /// Whether its orders go out now: not while locks are only observed, nor when something restrains it.
     pub ordered: bool,
     /// What restrains it, if anything does.

@@ -82,16 +82,19 @@ pub enum OrderState {
     Observed,
     /// Waits for a person to approve it.
     Held,
+    /// Taken back before it was carried out: its incident ended, or a stronger order took its place.
+    Cancelled,
 }
 
 impl OrderState {
     /// All of them, for metrics that start at zero.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Pending,
         Self::Done,
         Self::Refused,
         Self::Observed,
         Self::Held,
+        Self::Cancelled,
     ];
 
     /// The stable name, as in the store and metric labels.
@@ -102,6 +105,7 @@ impl OrderState {
             Self::Refused => "refused",
             Self::Observed => "observed",
             Self::Held => "held",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -132,9 +136,15 @@ pub struct LockOrder {
 }
 
 impl LockOrder {
-    /// The identifier of the order for an incident at a target.
-    pub fn id_of(incident: IncidentId, target: &str) -> OrderId {
-        OrderId::of(&[incident.0.as_bytes(), target.as_bytes()])
+    /// The identifier of the order for an incident at a target. An incident may order more than once (hold, then
+    /// lock, then release): each time is a round, counted from 1.
+    pub fn id_of(incident: IncidentId, target: &str, action: Action, round: u32) -> OrderId {
+        OrderId::of(&[
+            incident.0.as_bytes(),
+            target.as_bytes(),
+            action.as_str().as_bytes(),
+            &round.to_be_bytes(),
+        ])
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod alias;
 pub mod attribution;
+pub mod audit;
 pub mod class;
 pub mod complaint;
 pub mod feed;
@@ -14,10 +15,12 @@ pub mod identity;
 pub mod ids;
 pub mod incident;
 pub mod learnt;
+pub mod life;
 pub mod lock;
 pub mod pattern;
 pub mod report;
 pub mod restraint;
+pub mod rule;
 pub mod standing;
 pub mod strength;
 pub mod threshold;

@@ -3,11 +3,13 @@
 
 use super::attribution::normal::host;
 use super::identity::Identity;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// A pattern, as in `*@vip.example`, `user:relay@customer.example` or `domain:customer.example`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct IdentityPattern {
     text: String,
     part: Part,
@@ -53,6 +55,20 @@ impl FromStr for IdentityPattern {
             in_a_labels: (in_a_labels != glob).then_some(in_a_labels),
             glob,
         })
+    }
+}
+
+impl TryFrom<String> for IdentityPattern {
+    type Error = NoPattern;
+
+    fn try_from(text: String) -> Result<Self, NoPattern> {
+        text.parse()
+    }
+}
+
+impl From<IdentityPattern> for String {
+    fn from(pattern: IdentityPattern) -> Self {
+        pattern.text
     }
 }
 

@@ -249,6 +249,20 @@ impl Reading<'_> {
         }
     }
 
+    /// The same, without the bytes that it was read from. Only the headers are copied.
+    pub fn into_owned(self) -> Reading<'static> {
+        Reading {
+            headers: HeaderBlock::new(self.headers.as_bytes().to_vec()),
+            format: self.format,
+            kind: self.kind,
+            report: self.report,
+            original: self.original,
+            derived: self.derived,
+            redacted: self.redacted,
+            defects: self.defects,
+        }
+    }
+
     /// The JSON value of `schemas/report.schema.json`, without `file`.
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()

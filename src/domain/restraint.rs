@@ -3,10 +3,9 @@
 //! nothing may lock hundreds at a stroke before a person has looked.
 
 use super::complaint::Complaint;
-use super::identity::Identity;
 use super::pattern::IdentityPattern;
-use super::threshold::{self, Crossing, History, Rule};
-use jiff::Timestamp;
+use super::threshold::{self, About, Crossing, History, Rule};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -96,6 +95,13 @@ pub enum Restraint {
         /// The budget.
         max_locks_per_hour: u64,
     },
+    /// A lock of this identity was ended a short while ago, by somebody who looked.
+    CoolDown {
+        /// Until when that holds back.
+        until: Timestamp,
+        /// Who ended it: `hand` or `target`.
+        released_by: String,
+    },
 }
 
 impl Restraint {
@@ -106,15 +112,20 @@ impl Restraint {
             Self::Protected { .. } => "protected",
             Self::Paused { .. } => "paused",
             Self::OverBudget { .. } => "over_budget",
+            Self::CoolDown { .. } => "cool_down",
         }
     }
 
     /// All names, for metrics that start at zero.
-    pub const NAMES: [&'static str; 4] = ["trial", "protected", "paused", "over_budget"];
+    pub const NAMES: [&'static str; 5] =
+        ["trial", "protected", "paused", "over_budget", "cool_down"];
 
     /// Whether a person may still let the lock go out. Otherwise it is only recorded.
     pub fn holds(&self) -> bool {
-        matches!(self, Self::Paused { .. } | Self::OverBudget { .. })
+        matches!(
+            self,
+            Self::Paused { .. } | Self::OverBudget { .. } | Self::CoolDown { .. }
+        )
     }
 
     /// In words, for records and log lines.
@@ -127,6 +138,13 @@ impl Restraint {
             Self::Paused { by } => format!("held: locks are paused by {by}"),
             Self::OverBudget { max_locks_per_hour } => {
                 format!("held: {max_locks_per_hour} identities were locked within an hour already")
+            }
+            Self::CoolDown { until, released_by } => {
+                let by = match released_by.as_str() {
+                    "target" => "at the target",
+                    _ => "by hand",
+                };
+                format!("held: it was released {by} a short while ago, which counts until {until}")
             }
         }
     }
@@ -141,28 +159,74 @@ pub struct Judged {
     pub restraint: Option<Restraint>,
 }
 
-/// The first rule that is crossed without a rule or feed on trial; if there is none, the first that is
-/// crossed at all, which is then only recorded. Who is protected is never locked. `at` is when the complaint was
-/// received that is new, `now` when this is decided.
+impl Judged {
+    /// Whether it is only written down: the identity's window stays as it is, for the other rules.
+    pub fn only_told(&self) -> bool {
+        self.on_trial() || !self.crossing.rule.action.orders()
+    }
+
+    fn on_trial(&self) -> bool {
+        self.restraint == Some(Restraint::Trial)
+    }
+}
+
+/// What was told of an identity, and is not told again while the window lasts that it was told of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told(BTreeMap<(String, bool), Timestamp>);
+
+impl Told {
+    /// Notes that a crossing that is only told was told at `at`.
+    pub fn note(&mut self, judged: &Judged, at: Timestamp) {
+        let rule = &judged.crossing.rule;
+        let length = i64::try_from(rule.window_seconds).unwrap_or(i64::MAX);
+        let until = at.checked_add(SignedDuration::from_secs(length));
+        let until = until.unwrap_or(Timestamp::MAX);
+        let key = (rule.name.clone(), judged.on_trial());
+        self.0.insert(key, until);
+    }
+
+    /// Whether a rule, or what it crosses by something on trial, has yet to be heard.
+    fn open(&self, rule: &Rule, trial: bool, now: Timestamp) -> bool {
+        // Nothing is told most of the time, and a name costs an allocation.
+        self.0.is_empty()
+            || self
+                .0
+                .get(&(rule.name.clone(), trial))
+                .is_none_or(|until| *until <= now)
+    }
+}
+
+/// The strongest rule that is crossed without a rule or feed on trial; if there is none, the strongest that is
+/// crossed at all, which is then only recorded. Who is protected is never held or locked. What was told already
+/// is left out, so that by asking again everything is told that is to be. `at` is when the complaint was received
+/// that is new, `now` when this is decided.
 pub fn assess(
     rules: &[Rule],
     history: &History,
     at: Timestamp,
-    identity: &Identity,
+    about: &About<'_>,
     restraints: &Restraints,
+    told: &Told,
     now: Timestamp,
 ) -> Option<Judged> {
-    let first = threshold::assess(rules, history, at)?;
-    let pattern = restraints.protected.iter().find(|p| p.matches(identity));
-    if let Some(pattern) = pattern {
+    let trials = &restraints.trials;
+    let any = trials.any(now);
+    let heard = rules
+        .iter()
+        .filter(|rule| told.open(rule, false, now) || (any && told.open(rule, true, now)));
+    let first = threshold::assess(heard, about, history, at)?;
+    let protects = |p: &&IdentityPattern| p.matches(about.identity);
+    let orders = first.rule.action.orders();
+    if let Some(pattern) = restraints.protected.iter().find(protects)
+        && orders
+    {
         let pattern = pattern.to_string();
         return Some(Judged {
             crossing: first,
             restraint: Some(Restraint::Protected { pattern }),
         });
     }
-    let trials = &restraints.trials;
-    if !trials.any(now) {
+    if !any {
         return Some(Judged {
             crossing: first,
             restraint: None,
@@ -170,17 +234,24 @@ pub fn assess(
     }
     let settled = |complaint: &&Complaint| !trials.feed(&complaint.feed, now);
     let settled: History = history.iter().filter(settled).cloned().collect();
-    let free = rules.iter().filter(|rule| !trials.rule(&rule.name, now));
-    let free: Vec<Rule> = free.cloned().collect();
-    Some(match threshold::assess(&free, &settled, at) {
-        Some(crossing) => Judged {
+    let free = rules
+        .iter()
+        .filter(|rule| !trials.rule(&rule.name, now) && told.open(rule, false, now));
+    if let Some(crossing) = threshold::assess(free, about, &settled, at) {
+        return Some(Judged {
             crossing,
             restraint: None,
-        },
-        None => Judged {
-            crossing: first,
-            restraint: Some(Restraint::Trial),
-        },
+        });
+    }
+    // Crossed by something on trial, not by what was told already.
+    let tried = rules.iter().filter(|rule| {
+        told.open(rule, true, now)
+            && (trials.rule(&rule.name, now)
+                || threshold::assess([*rule], about, &settled, at).is_none())
+    });
+    Some(Judged {
+        crossing: threshold::assess(tried, about, history, at)?,
+        restraint: Some(Restraint::Trial),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::feedback::FeedbackType;
+use crate::domain::identity::Identity;
 use crate::domain::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
 
 fn at(second: i64) -> Timestamp {
@@ -28,13 +29,9 @@ fn complaint(n: u8, feed: &str) -> Complaint {
 fn rule(name: &str, min_weight: u64) -> Rule {
     Rule {
         name: name.into(),
-        feeds: vec![],
-        feedback_types: vec![],
         window_seconds: 100,
         min_weight,
-        min_messages: 1,
-        min_complainants: 1,
-        min_feeds: 1,
+        ..Rule::default()
     }
 }
 
@@ -45,6 +42,20 @@ fn bob() -> Identity {
     }
 }
 
+/// The first thing that comes of it at 2, nothing having been told.
+fn judge(rules: &[Rule], history: &History, restraints: &Restraints) -> Option<Judged> {
+    let (told, bob) = (Told::default(), bob());
+    assess(
+        rules,
+        history,
+        at(1),
+        &About::new(&bob),
+        restraints,
+        &told,
+        at(2),
+    )
+}
+
 /// What comes of three complaints, two by `old` and one by `new`, under a rule of 3 and a rule of 2.
 fn judged(restraints: &Restraints) -> (String, Option<Restraint>) {
     let history: History = [(1, "old"), (2, "old"), (3, "new")]
@@ -52,7 +63,7 @@ fn judged(restraints: &Restraints) -> (String, Option<Restraint>) {
         .into_iter()
         .collect();
     let rules = [rule("three", 3), rule("two", 2)];
-    let judged = assess(&rules, &history, at(1), &bob(), restraints, at(2)).unwrap();
+    let judged = judge(&rules, &history, restraints).unwrap();
     (judged.crossing.rule.name, judged.restraint)
 }
 
@@ -106,16 +117,110 @@ fn what_is_on_trial_is_not_summed() {
         .map(|(n, feed)| complaint(n, feed))
         .into_iter()
         .collect();
-    let found = assess(
-        &[rule("two", 2)],
+    let found = judge(&[rule("two", 2)], &history, &restraints).unwrap();
+    assert_eq!((found.crossing.tally.weight, found.restraint), (2, None));
+}
+
+/// All that comes of one complaint: it is asked again until nothing is left to tell.
+fn all_told(rules: &[Rule], history: &History, restraints: &Restraints) -> Vec<(String, bool)> {
+    let (mut told, bob) = (Told::default(), bob());
+    let mut names = Vec::new();
+    loop {
+        let about = About::new(&bob);
+        let judged = assess(rules, history, at(1), &about, restraints, &told, at(2));
+        let Some(judged) = judged else { break names };
+        let restrained = judged.restraint.is_some();
+        names.push((judged.crossing.rule.name.clone(), restrained));
+        if !judged.only_told() {
+            break names;
+        }
+        told.note(&judged, at(2));
+    }
+}
+
+#[test]
+fn what_only_tells_is_told_once_and_beside_what_is_on_trial() {
+    use crate::domain::threshold::Step;
+    let step = |name: &str, action, weight| Rule {
+        action,
+        ..rule(name, weight)
+    };
+    let history: History = [(1, "old"), (2, "old"), (3, "new")]
+        .map(|(n, feed)| complaint(n, feed))
+        .into_iter()
+        .collect();
+    let notify = step("notify", Step::Notify, 2);
+    let observe = step("observe", Step::Observe, 1);
+    let rules = [notify.clone(), observe.clone(), rule("lock", 3)];
+    let name = |name: &str, restrained| (name.to_owned(), restrained);
+    let on_trial = |rules: &[&str], feeds: &[&str]| Restraints {
+        trials: Trials {
+            rules: rules.iter().map(|n| ((*n).into(), at(9))).collect(),
+            feeds: feeds.iter().map(|n| ((*n).into(), at(9))).collect(),
+        },
+        ..Restraints::default()
+    };
+    // A lock ends it.
+    let got = all_told(&rules, &history, &Restraints::default());
+    assert_eq!(got, [name("lock", false)]);
+    let got = all_told(&rules[..2], &history, &Restraints::default());
+    assert_eq!(got, [name("notify", false), name("observe", false)]);
+    // A lock on trial is recorded, and the notice goes out.
+    let notices = [
+        name("notify", false),
+        name("observe", false),
+        name("lock", true),
+    ];
+    for restraints in [on_trial(&["lock"], &[]), on_trial(&[], &["new"])] {
+        assert_eq!(all_told(&rules, &history, &restraints), notices);
+    }
+    // Who is protected may be told of.
+    let mut restraints = on_trial(&[], &[]);
+    restraints.protected = vec!["*".parse().unwrap()];
+    assert_eq!(
+        all_told(&rules, &history, &restraints),
+        [name("lock", true)]
+    );
+    let got = all_told(&rules[..2], &history, &restraints);
+    assert_eq!(got, [name("notify", false), name("observe", false)]);
+    // Told again when its window is over.
+    let (mut told, bob) = (Told::default(), bob());
+    let judged = judge(&[observe], &history, &Restraints::default()).unwrap();
+    told.note(&judged, at(-98));
+    let again = |now| {
+        let (about, none) = (About::new(&bob), Restraints::default());
+        assess(
+            &[notify.clone(), judged.crossing.rule.clone()],
+            &history,
+            at(1),
+            &about,
+            &none,
+            &told,
+            now,
+        )
+    };
+    assert_eq!(again(at(1)).unwrap().crossing.rule.name, "notify");
+    told.note(&again(at(1)).unwrap(), at(-98));
+    let again = assess(
+        std::slice::from_ref(&judged.crossing.rule),
         &history,
         at(1),
-        &bob(),
-        &restraints,
+        &About::new(&bob),
+        &Restraints::default(),
+        &told,
+        at(1),
+    );
+    assert_eq!(again, None);
+    let again = assess(
+        std::slice::from_ref(&judged.crossing.rule),
+        &history,
+        at(1),
+        &About::new(&bob),
+        &Restraints::default(),
+        &told,
         at(2),
-    )
-    .unwrap();
-    assert_eq!((found.crossing.tally.weight, found.restraint), (2, None));
+    );
+    assert!(again.is_some());
 }
 
 #[test]

@@ -3,9 +3,10 @@
 
 use super::complaint::Complaint;
 use super::feed::Right;
-use super::feedback::FeedbackType;
+use super::identity::Identity;
 use super::ids::{ComplainantKey, MessageKey, ReportId};
-use jiff::{SignedDuration, Timestamp};
+pub use super::rule::{Excluded, Rule, Step};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -13,62 +14,6 @@ use std::hash::Hash;
 /// How many complaints of one identity are looked at, the newest ones. A flood that crosses nothing (one
 /// message to a million people, say) must not make every further report cost more. No rule may ask for more.
 pub const MOST_COMPLAINTS: usize = 10_000;
-
-/// What crossing means. Every minimum must be reached within the same window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rule {
-    /// Its name: a label in metrics and records.
-    pub name: String,
-    /// Feeds that it looks at; empty for all.
-    pub feeds: Vec<String>,
-    /// Feedback types that it looks at; empty for all that count.
-    pub feedback_types: Vec<FeedbackType>,
-    /// Length of the sliding window, in seconds, ending now.
-    pub window_seconds: u64,
-    /// Least sum of weights.
-    pub min_weight: u64,
-    /// Least number of distinct enclosed messages.
-    pub min_messages: u64,
-    /// Least number of distinct complainants.
-    pub min_complainants: u64,
-    /// Least number of distinct feeds.
-    pub min_feeds: u64,
-}
-
-impl Rule {
-    /// Whether the rule looks at a complaint at all.
-    fn concerns(&self, complaint: &Complaint) -> bool {
-        (self.feeds.is_empty() || self.feeds.contains(&complaint.feed))
-            && (self.feedback_types.is_empty()
-                || self.feedback_types.contains(&complaint.feedback_type))
-    }
-
-    /// What the rule asks for, as text: two rules of one name and shape are the same rule. What is added to
-    /// rules later must leave the shapes of those that do not use it as they are.
-    pub fn shape(&self) -> String {
-        let kinds: Vec<&str> = self
-            .feedback_types
-            .iter()
-            .map(FeedbackType::as_str)
-            .collect();
-        format!(
-            "feeds {:?} types {kinds:?} window {} weight {} messages {} complainants {} feeds {}",
-            self.feeds,
-            self.window_seconds,
-            self.min_weight,
-            self.min_messages,
-            self.min_complainants,
-            self.min_feeds
-        )
-    }
-
-    /// The instant after which complaints are inside the window that ends at `now`.
-    pub fn window_start(&self, now: Timestamp) -> Timestamp {
-        let length = i64::try_from(self.window_seconds).unwrap_or(i64::MAX);
-        now.checked_sub(SignedDuration::from_secs(length))
-            .unwrap_or(Timestamp::MIN)
-    }
-}
 
 /// A rule's sums for one identity at one instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +52,9 @@ pub fn tally<'c>(
             continue;
         }
         sums.weight = sums.weight.saturating_add(u64::from(complaint.weight));
-        sums.carried = sums.carried.saturating_add(carried(complaint));
+        if complaint.may >= rule.action.right() {
+            sums.carried = sums.carried.saturating_add(u64::from(complaint.weight));
+        }
         messages.insert(complaint.message);
         complainants.insert(complaint.complainant);
         feeds.insert(&complaint.feed);
@@ -119,16 +66,8 @@ pub fn tally<'c>(
     sums
 }
 
-/// The weight of a complaint as far as it can carry a lock: what rules order today is a lock.
-fn carried(complaint: &Complaint) -> u64 {
-    match complaint.may >= Right::Lock {
-        true => u64::from(complaint.weight),
-        false => 0,
-    }
-}
-
-/// Whether feeds that may lock bring enough of a rule's sum: at least half of the least weight. The others may
-/// add to it, but neither lock alone nor with some trifle of a feed that may.
+/// Whether feeds that may do what the rule does bring enough of its sum: at least half of the least weight. The
+/// others may add to it, but neither cause it alone nor with some trifle of a feed that may.
 fn carries(rule: &Rule, carried: u64) -> bool {
     carried > 0 && carried.saturating_mul(2) >= rule.min_weight
 }
@@ -158,7 +97,8 @@ pub struct Crossing {
 #[derive(Clone, Debug, Default)]
 struct Sums<'c> {
     weight: u64,
-    carried: u64,
+    /// The weight of each right's feeds, in the order of [`Right::ALL`].
+    by_right: [u64; Right::ALL.len()],
     messages: Counts<MessageKey>,
     complainants: Counts<ComplainantKey>,
     feeds: Counts<std::borrow::Cow<'c, str>>,
@@ -200,7 +140,8 @@ impl<'c> Sums<'c> {
     /// Adds a complaint, whose feed's name is borrowed where that lasts.
     fn add(&mut self, complaint: &Complaint, feed: Option<&'c str>) {
         self.weight = self.weight.saturating_add(u64::from(complaint.weight));
-        self.carried = self.carried.saturating_add(carried(complaint));
+        let carried = &mut self.by_right[complaint.may as usize];
+        *carried = carried.saturating_add(u64::from(complaint.weight));
         self.messages.add(complaint.message);
         self.complainants.add(complaint.complainant);
         match (self.feeds.0.get_mut(complaint.feed.as_str()), feed) {
@@ -212,14 +153,21 @@ impl<'c> Sums<'c> {
 
     fn take(&mut self, complaint: &Complaint) {
         self.weight = self.weight.saturating_sub(u64::from(complaint.weight));
-        self.carried = self.carried.saturating_sub(carried(complaint));
+        let carried = &mut self.by_right[complaint.may as usize];
+        *carried = carried.saturating_sub(u64::from(complaint.weight));
         self.messages.take(&complaint.message);
         self.complainants.take(&complaint.complainant);
         self.feeds.take(complaint.feed.as_str());
     }
 
+    /// The weight of the feeds that may do what the rule does.
+    fn carried(&self, rule: &Rule) -> u64 {
+        let weights = self.by_right.iter().skip(rule.action.right() as usize);
+        weights.fold(0, |sum, weight| sum.saturating_add(*weight))
+    }
+
     fn reach(&self, rule: &Rule) -> bool {
-        carries(rule, self.carried)
+        carries(rule, self.carried(rule))
             && self.weight >= rule.min_weight
             && self.messages.distinct() >= rule.min_messages
             && self.complainants.distinct() >= rule.min_complainants
@@ -282,12 +230,37 @@ impl FromIterator<Complaint> for History {
     }
 }
 
-/// The first rule, in configured order, that these complaints of one identity cross with one that was received
-/// at `at`. Where it is filed late, behind others that were received after it, every window that it lies in is
-/// looked at, the earliest first: the outcome is as if it had been filed in time.
-pub fn assess(rules: &[Rule], history: &History, at: Timestamp) -> Option<Crossing> {
+/// Whom the complaints are about, and what else is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The identity.
+    pub identity: &'a Identity,
+}
+
+impl<'a> About<'a> {
+    /// An identity of which nothing else is known.
+    pub fn new(identity: &'a Identity) -> Self {
+        Self { identity }
+    }
+}
+
+/// The strongest rule, and the first in configured order within a step of the ladder, that these complaints of
+/// one identity cross with one that was received at `at`. Where it is filed late, behind others that were
+/// received after it, every window that it lies in is looked at, the earliest first: the outcome is as if it had
+/// been filed in time, but that only the strongest step is told.
+pub fn assess<'r>(
+    rules: impl IntoIterator<Item = &'r Rule>,
+    about: &About<'_>,
+    history: &History,
+    at: Timestamp,
+) -> Option<Crossing> {
     let late = history.newest > Some(at);
-    let possible = rules.iter().filter(|rule| history.sums.reach(rule));
+    let mut possible: Vec<&Rule> = rules
+        .into_iter()
+        .filter(|rule| history.sums.reach(rule) && rule.is_for(about.identity))
+        .collect();
+    // A stable sort: within a step the configured order stays.
+    possible.sort_by_key(|rule| std::cmp::Reverse(rule.action));
     let crossing = |rule: &Rule, until: Timestamp| {
         let tally = tally(rule, &history.complaints, until);
         crosses(rule, &tally).then(|| Crossing {
@@ -299,9 +272,12 @@ pub fn assess(rules: &[Rule], history: &History, at: Timestamp) -> Option<Crossi
     if !late {
         return possible.into_iter().find_map(|rule| crossing(rule, at));
     }
-    let found = possible.filter_map(|rule| Some((first_crossing(rule, history, at)?, rule)));
-    // The earliest; among equals the first in order.
-    let (until, rule) = found.min_by_key(|(until, _)| *until)?;
+    let found = possible
+        .into_iter()
+        .filter_map(|rule| Some((first_crossing(rule, history, at)?, rule)));
+    // The strongest; of these the earliest; among equals the first in order.
+    let (until, rule) =
+        found.min_by_key(|(until, rule)| (std::cmp::Reverse(rule.action), *until))?;
     crossing(rule, until)
 }
 

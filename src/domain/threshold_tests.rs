@@ -1,6 +1,7 @@
 //! Windows, minima, rights and lateness of rules.
 
 use super::*;
+use crate::domain::feedback::FeedbackType;
 use crate::domain::ids::{ComplaintId, IdentityId};
 
 fn complaint(n: u8, feed: &str, message: u8, weight: u32, at: i64) -> Complaint {
@@ -23,18 +24,25 @@ fn complaint(n: u8, feed: &str, message: u8, weight: u32, at: i64) -> Complaint 
 fn rule(window: u64, weight: u64, messages: u64, feeds: u64) -> Rule {
     Rule {
         name: "r".into(),
-        feeds: vec![],
-        feedback_types: vec![],
         window_seconds: window,
         min_weight: weight,
         min_messages: messages,
-        min_complainants: 1,
         min_feeds: feeds,
+        ..Rule::default()
     }
 }
 
 fn history(complaints: &[Complaint]) -> History {
     complaints.iter().cloned().collect()
+}
+
+/// As [`super::assess`], about somebody.
+fn assess(rules: &[Rule], history: &History, at: Timestamp) -> Option<Crossing> {
+    let somebody = Identity {
+        outgoing_user: None,
+        value: "bob@shop.example".into(),
+    };
+    super::assess(rules, &About::new(&somebody), history, at)
 }
 
 fn at(second: i64) -> Timestamp {
@@ -187,6 +195,166 @@ fn who_may_not_lock_does_not_carry_a_crossing() {
     ] {
         assert_eq!(with(rights), crosses, "{rights:?}");
     }
+}
+
+#[test]
+fn the_strongest_step_is_named_and_within_it_the_first() {
+    let complaints = [complaint(1, "f", 1, 9, 1)];
+    let on = |name: &str, action, min_weight| Rule {
+        name: name.into(),
+        action,
+        ..rule(10, min_weight, 1, 1)
+    };
+    use Step::{Hold, Lock, Notify, Observe};
+    for (rules, want) in [
+        (vec![on("a", Observe, 1), on("b", Notify, 1)], "b"),
+        (
+            vec![on("a", Notify, 1), on("b", Hold, 1), on("c", Hold, 1)],
+            "b",
+        ),
+        (
+            vec![on("a", Notify, 1), on("b", Lock, 10), on("c", Hold, 9)],
+            "c",
+        ),
+        (
+            vec![on("a", Hold, 1), on("b", Lock, 9), on("c", Lock, 1)],
+            "b",
+        ),
+    ] {
+        let got = assess(&rules, &history(&complaints), at(1)).unwrap();
+        assert_eq!(got.rule.name, want);
+    }
+}
+
+#[test]
+fn a_late_complaint_tells_the_strongest_step() {
+    // The notice would have come at 2, the lock at 3.
+    let all = [(2, 2), (3, 3), (4, 1)].map(|(n, second)| complaint(n, "f", n, 1, second));
+    let rules = [
+        Rule {
+            action: Step::Notify,
+            ..rule(10, 2, 1, 1)
+        },
+        rule(10, 3, 1, 1),
+    ];
+    let got = assess(&rules, &history(&all), at(1)).unwrap();
+    assert_eq!((got.rule.action, got.until), (Step::Lock, at(3)));
+    let got = assess(&rules[..1], &history(&all), at(1)).unwrap();
+    assert_eq!((got.rule.action, got.until), (Step::Notify, at(2)));
+}
+
+#[test]
+fn a_feed_carries_what_it_may_do() {
+    for may in Right::ALL {
+        for action in Step::ALL {
+            let one = Complaint {
+                may,
+                ..complaint(1, "f", 1, 1, 1)
+            };
+            let r = Rule {
+                action,
+                ..rule(10, 1, 1, 1)
+            };
+            let got = assess(&[r], &history(&[one]), at(1)).is_some();
+            assert_eq!(got, may >= action.right(), "{may:?} {action:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_rule_looks_at() {
+    use crate::domain::strength::Strength;
+    let mut one = complaint(1, "f", 1, 1, 1);
+    one.class = Some("phish".into());
+    let plain = complaint(1, "f", 1, 1, 1);
+    let looks = |r: &Rule| (r.excludes(&one), r.excludes(&plain));
+    let mut r = rule(10, 1, 1, 1);
+    assert_eq!(looks(&r), (None, None));
+    r.classes = vec!["virus".into(), "phish".into()];
+    assert_eq!(looks(&r), (None, Some(Excluded::OtherClass)));
+    r.feedback_types = vec![FeedbackType::Fraud];
+    assert_eq!(looks(&r).0, Some(Excluded::OtherType));
+    r.feeds = vec!["g".into()];
+    assert_eq!(looks(&r).0, Some(Excluded::OtherFeed));
+    for least in Strength::ALL {
+        let r = Rule {
+            min_strength: least,
+            ..rule(10, 1, 1, 1)
+        };
+        let weak = (least > Strength::Vouched).then_some(Excluded::TooWeak);
+        assert_eq!(r.excludes(&one), weak, "{least:?}");
+    }
+}
+
+#[test]
+fn whom_a_rule_is_for() {
+    use crate::domain::identity::OutgoingUser;
+    let patterns = |texts: &[&str]| texts.iter().map(|t| t.parse().unwrap()).collect();
+    let bob = Identity {
+        outgoing_user: OutgoingUser::parse("relay@customer.example"),
+        value: "bob@shop.example".into(),
+    };
+    for (identities, users, except, is_for) in [
+        (&[][..], &[][..], &[][..], true),
+        (&["*@shop.example"], &[], &[], true),
+        (&["*@else.example", "bob@*"], &[], &[], true),
+        (&["*@else.example"], &[], &[], false),
+        (&[], &["user:relay@*"], &[], true),
+        (&[], &["user:other@*"], &[], false),
+        (&["bob@*"], &["user:other@*"], &[], false),
+        (
+            &["bob@*"],
+            &["user:relay@*"],
+            &["domain:customer.example"],
+            false,
+        ),
+        (&[], &[], &["ann@*"], true),
+    ] {
+        let r = Rule {
+            identities: patterns(identities),
+            outgoing_users: patterns(users),
+            except: patterns(except),
+            ..rule(10, 1, 1, 1)
+        };
+        assert_eq!(
+            r.is_for(&bob),
+            is_for,
+            "{identities:?} {users:?} {except:?}"
+        );
+        let one = history(&[complaint(1, "f", 1, 1, 1)]);
+        let crossed = super::assess(&[r], &About::new(&bob), &one, at(1));
+        assert_eq!(crossed.is_some(), is_for);
+    }
+}
+
+#[test]
+fn shapes_of_old_rules_are_as_they_were() {
+    let mut r = rule(10, 1, 2, 3);
+    let old = "feeds [] types [] window 10 weight 1 messages 2 complainants 1 feeds 3";
+    assert_eq!(r.shape(), old);
+    r.lock_timeout_seconds = Some(5);
+    r.max_automatic_unlocks = Some(5);
+    r.reason = Some("spam".into());
+    assert_eq!(r.shape(), old, "when it is crossed does not change");
+    r.action = Step::Notify;
+    r.classes = vec!["phish".into()];
+    r.identities = vec!["*@shop.example".parse().unwrap()];
+    r.min_strength = crate::domain::strength::Strength::Signed;
+    let new = " action notify classes [\"phish\"] identities [\"*@shop.example\"] strength signed";
+    assert_eq!(r.shape(), format!("{old}{new}"));
+}
+
+#[test]
+fn rules_of_old_explanations_are_still_read() {
+    let old = r#"{"name":"burst","feeds":[],"feedback_types":[],"window_seconds":10,"min_weight":1,
+        "min_messages":2,"min_complainants":1,"min_feeds":3}"#;
+    let want = Rule {
+        name: "burst".into(),
+        ..rule(10, 1, 2, 3)
+    };
+    assert_eq!(serde_json::from_str::<Rule>(old).unwrap(), want);
+    let again = serde_json::to_string(&want).unwrap();
+    assert_eq!(serde_json::from_str::<Rule>(&again).unwrap(), want);
 }
 
 proptest::proptest! {

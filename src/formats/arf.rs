@@ -4,7 +4,7 @@
 use super::content_type::{Kind, essence, parameter};
 use super::mime::{Entity, MOST_DECODED, Message, Part, skip_mbox};
 use super::recover::{self, derived};
-use super::{defects as d, fields, original};
+use super::{defects as d, dmarc_prose, fields, original};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::headers::Fields;
 use crate::domain::report::{Format, Reading};
@@ -35,15 +35,21 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
             if !typed {
                 reading.defect(d::FEEDBACK_PART_TYPE);
             }
+            if part.depth > 1 {
+                reading.defect(d::NESTED_PARTS);
+            }
             feedback_fields(part, &mut reading);
             required(&mut reading);
         }
-        None => reading.defect(d::NO_FEEDBACK_PART),
+        None => {
+            reading.defect(d::NO_FEEDBACK_PART);
+            dmarc_prose::fill(message, &mut reading); // Exim declares a report and writes prose
+        }
     }
     match &enclosed {
         Some(part) => {
             order(message, feedback.as_ref(), part, &mut reading);
-            if !part.kind.is_message() {
+            if !is_standard(part) {
                 reading.defect(d::ORIGINAL_PART_TYPE);
             }
             original::read(part, &mut reading);
@@ -52,6 +58,20 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     }
     recover::all(&mut reading);
     Some(reading)
+}
+
+/// Whether the enclosed message comes under a type that RFC 5965 section 2 d or RFC 6533 section 5 has for it.
+fn is_standard(part: &Part<'_>) -> bool {
+    const TYPES: [&str; 4] = [
+        "message/rfc822",
+        "text/rfc822-headers",
+        "message/global",
+        "message/global-headers",
+    ];
+    let stated = essence(part.entity.field("Content-Type").unwrap_or_default());
+    TYPES
+        .iter()
+        .any(|known| stated.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// The order of the parts (RFC 5965 section 2), and parts beyond the three.
@@ -121,6 +141,7 @@ fn looks_like_fields(text: &[u8], expected: bool) -> bool {
     let mut kind = false;
     let mut others = 0;
     for (name, _) in Fields::new(text) {
+        let name = name.trim_ascii();
         let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
         kind |= is(b"feedback-type");
         others += u32::from(
@@ -154,7 +175,8 @@ fn looks_like_message(text: &[u8]) -> bool {
     let (text, mbox) = skip_mbox(text);
     let head = Entity::new(text).head;
     let known = Fields::new(head)
-        .filter(|(name, _)| NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)));
+        .map(|(name, _)| name.trim_ascii())
+        .filter(|name| NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)));
     mbox || known.take(2).count() == 2
 }
 
@@ -206,6 +228,12 @@ fn feedback_fields(part: &Part<'_>, reading: &mut Reading<'_>) {
         }
         _ => body,
     };
+    if body
+        .last()
+        .is_some_and(|last| !matches!(last, b'\r' | b'\n'))
+    {
+        reading.defect(d::NO_FINAL_NEWLINE);
+    }
     fields::read(&body, reading);
 }
 

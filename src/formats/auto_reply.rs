@@ -7,7 +7,7 @@ use super::mime::Message;
 /// Whether the message answers by itself.
 pub(super) fn is(message: &Message<'_>) -> bool {
     let begins = |name: &str, words: &[&str]| {
-        let value = message.text(name).to_ascii_lowercase();
+        let value = message.text(name).to_lowercase();
         words.iter().any(|word| value.starts_with(word))
     };
     let receipt = parameter(message.content_type, "report-type")
@@ -26,6 +26,20 @@ pub(super) fn is(message: &Message<'_>) -> bool {
                 "auto-reply",
                 "autoreply",
                 "auto:",
+                "automatische antwort",
+                "abwesenheitsnotiz",
+                "réponse automatique",
+                "risposta automatica",
+                "respuesta automática",
+                "resposta automática",
+                "automatisch antwoord",
+                "automaattinen vastaus",
+                "automatiskt svar",
+                "automatisk svar",
+                "autosvar",
+                "odpowiedź automatyczna",
+                "automatická odpověď",
+                "автоответ",
             ],
         )
 }

@@ -17,10 +17,11 @@
 //! filtering service's name that nobody looked up, and a chain that breaks behind a gateway end the search with
 //! nothing: a wrong address is worse than none. An address that was passed over, or doubted so, counts nowhere.
 
+use super::gateways::{Passes, passes};
 use super::houses::House;
-use super::received::{self, HandOver, Hop};
-use super::recover::{line, parameter, plain};
-use super::{mailbox, text};
+use super::mailbox;
+use super::received::{self, Hop};
+use super::recover::{line, plain};
 use crate::domain::headers::{Fields, HeaderBlock};
 use std::net::IpAddr;
 
@@ -41,7 +42,7 @@ pub(super) const RECIPIENT: [&str; 6] = [
 
 /// A header that matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
+pub(super) enum Name {
     Received,
     ReturnPath,
     EnvelopeFrom,
@@ -79,6 +80,8 @@ impl Name {
 #[derive(Default)]
 pub(super) struct Clues<'h> {
     pub return_path: Option<&'h [u8]>,
+    /// The last one below the boundary. Exchange takes what was there away and writes its own at the end.
+    pub return_path_below: Option<&'h [u8]>,
     /// The best recipient header, by its place in [`RECIPIENT`].
     pub recipient: Option<(usize, &'h [u8])>,
     /// Hops down to the boundary.
@@ -122,6 +125,10 @@ impl<'h> Clues<'h> {
             Name::Signature => &mut self.signature,
             Name::Class => &mut self.class,
             Name::Date => &mut self.date,
+            Name::ReturnPath if !trusted => {
+                self.return_path_below = Some(value);
+                return;
+            }
             _ if !trusted => return,
             Name::Received => return self.received.push(value),
             Name::Results => return self.results.push(value),
@@ -180,106 +187,6 @@ impl<'h> Clues<'h> {
         }
         all.len()
     }
-}
-
-/// Whether a hop from outside is one from the complainant's own gateway.
-enum Passes {
-    Yes(House),
-    No,
-    Doubtful,
-}
-
-fn passes(
-    hop: &HandOver<'_>,
-    above: &[(Name, &[u8])],
-    below: &[(Name, &[u8])],
-    own: Option<&House>,
-) -> Passes {
-    let verdict = verdict(hop.ip, above);
-    let Some(house) = House::of(hop.verified) else {
-        let claims = hop.verified.is_empty()
-            && House::of(hop.claimed).is_some_and(|house| house.is_service());
-        return match claims && verdict != Some(true) {
-            true => Passes::Doubtful,
-            false => Passes::No,
-        };
-    };
-    let gateway = own == Some(&house)
-        || house.is_service() && verdict != Some(true)
-        || verdict.is_none() && !any_verdict(above) && judges(&house, below);
-    match gateway {
-        true => Passes::Yes(house),
-        false => Passes::No,
-    }
-}
-
-/// Whether SPF passed for that address, by the last word of its receiver. None where it says nothing of it.
-fn verdict(ip: IpAddr, above: &[(Name, &[u8])]) -> Option<bool> {
-    let mut verdict = None;
-    for (name, raw) in above {
-        let value = match name {
-            Name::Spf | Name::Results => plain(raw),
-            _ => continue,
-        };
-        let stated = [
-            "client-ip=",
-            "designates ",
-            "sender IP is ",
-            "smtp.remote-ip=",
-        ];
-        let stated = stated
-            .iter()
-            .find_map(|key| text::address(parameter(&value, key)?));
-        if stated.is_some_and(|stated| stated != ip) {
-            continue;
-        }
-        let result = match name {
-            Name::Spf => value.split_ascii_whitespace().next(),
-            _ => parameter(&value, "spf="),
-        };
-        if let Some(result) = result {
-            verdict = Some(verdict == Some(true) || result.eq_ignore_ascii_case("pass"));
-        }
-    }
-    verdict
-}
-
-/// Whether a receiver judged the message at all.
-fn any_verdict(above: &[(Name, &[u8])]) -> bool {
-    above
-        .iter()
-        .any(|(name, _)| matches!(name, Name::Spf | Name::Results))
-}
-
-/// Whether that house judged the message, in a header above the hop by which it took it in.
-fn judges(house: &House, below: &[(Name, &[u8])]) -> bool {
-    for (name, raw) in below {
-        let judge = match name {
-            Name::Received if received::hop(&line(raw)).is_inside() => continue,
-            Name::Received => return false,
-            Name::Results => {
-                let value = plain(raw);
-                let judge = value.split([';', ' ', '\t']).next().unwrap_or_default();
-                house.holds(judge)
-            }
-            Name::Spf => {
-                let value = plain(raw);
-                let told = value
-                    .split_once('(')
-                    .and_then(|(_, rest)| rest.split(':').next());
-                let stated = parameter(&value, "receiver=");
-                [told, stated]
-                    .iter()
-                    .flatten()
-                    .any(|judge| house.holds(judge.trim()))
-            }
-            _ => continue,
-        };
-        if judge {
-            return true;
-        }
-    }
-    false
 }
 
 /// The recipient's house: as the report states, or else as a header above every hop says.

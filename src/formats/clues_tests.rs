@@ -235,3 +235,12 @@ fn endless_chains_end() {
     );
     assert_eq!(of(&format!("{}{}", own.repeat(500), hand_over("b"))), None);
 }
+
+/// Nobody's mail takes so many hops: a chain that never ends is not searched to its end.
+#[test]
+fn hops_are_counted() {
+    let own = "Received: from lb (lb.corp.example [10.2.3.4]) by store.corp.example; x\n";
+    let chain = |n| own.repeat(n) + &hand_over("mx.corp.example");
+    assert_eq!(of(&chain(super::MOST_HOPS - 1)).as_deref(), Some(RIGHT));
+    assert_eq!(of(&chain(super::MOST_HOPS)), None);
+}

@@ -43,6 +43,10 @@ codes! {
     NO_BLANK_LINE = "missing-blank-line";
     /// An empty line between the fields.
     BLANK_LINE_IN_FIELDS = "blank-line-in-fields";
+    /// The last field without its line end (RFC 5322 section 2.2): the one before a boundary is the boundary's.
+    NO_FINAL_NEWLINE = "missing-final-newline";
+    /// The machine-readable part inside another multipart of the message (RFC 5965 section 2: the second of three).
+    NESTED_PARTS = "nested-parts";
     /// More than one machine-readable part; the first one counts.
     MORE_FEEDBACK_PARTS = "more-feedback-parts";
     /// No enclosed message (RFC 5965 section 2 d).
@@ -79,6 +83,8 @@ codes! {
     BAD_DATE = "malformed-arrival-date";
     /// A Source-IP that is no address, such as `x.x.x.x`.
     BAD_SOURCE_IP = "malformed-source-ip";
+    /// IPv4 in IPv6 clothes in Source-IP: `::ffff:192.0.2.1` (RFC 4291 section 2.5.5.2); unmapped.
+    SOURCE_IP_MAPPED = "source-ip-mapped";
     /// Words or brackets beside the address in Source-IP: OpenDMARC writes the host's name.
     SOURCE_IP_COMMENT = "source-ip-comment";
     /// A Source-Port that is no port (RFC 6692).

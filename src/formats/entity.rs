@@ -7,7 +7,7 @@ use mail_parser::decoders::{base64::base64_decode, quoted_printable::quoted_prin
 use std::borrow::Cow;
 
 /// Headers of one block among which one is looked for.
-const MOST_HEADERS: usize = 5_000;
+pub(super) const MOST_HEADERS: usize = 5_000;
 /// Bytes of a header block that are looked at.
 pub(super) const LONGEST_HEAD: usize = 1 << 20;
 /// Bytes of a body that are read: fields, or an enclosed message's headers.

@@ -56,7 +56,8 @@ pub(super) fn read(block: &[u8], reading: &mut Reading<'_>) -> usize {
         let start = raw.trim_ascii_start();
         if start.starts_with(b"- ") && raw.len() - start.len() > 1 {
             reading.defect(d::YAML_STYLE);
-            for line in start.split(|b| matches!(b, b'\n' | b'\r')) {
+            let items = start.split(|b| matches!(b, b'\n' | b'\r'));
+            for line in items.take(MOST_LINES) {
                 if let Some(item) = line.trim_ascii().strip_prefix(b"- ") {
                     take(name, item, &mut count, reading);
                 }

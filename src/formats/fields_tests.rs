@@ -14,7 +14,8 @@ fn last_field_without_newline() {
     let reading = of("Version: 1\nSource-Ip: [::ffff:192.0.2.9] (a.example)\nFeedback-Type: Abuse");
     assert_eq!(reading.report.feedback_type, Some(FeedbackType::Abuse));
     assert_eq!(reading.report.source_ip, "192.0.2.9".parse().ok());
-    assert_eq!(reading.defects.len(), 1);
+    let defects: Vec<_> = reading.defects.iter().map(|d| d.0).collect();
+    assert_eq!(defects, [d::SOURCE_IP_MAPPED, d::SOURCE_IP_COMMENT]);
 }
 
 #[test]
@@ -24,6 +25,17 @@ fn caps() {
     assert_eq!(reading.report.extensions["x_a"].len(), MOST_FIELDS);
     assert_eq!(reading.report.original_rcpt_to.len(), MOST_RECIPIENTS);
     assert_eq!(reading.defects.len(), 2);
+    let long = "é".repeat(400);
+    let reading = of(&format!(
+        "Original-Rcpt-To: <{long}>\nOriginal-Mail-From: <{long}>\n"
+    ));
+    let (sender, recipients) = (
+        reading.report.original_mail_from,
+        reading.report.original_rcpt_to,
+    );
+    assert_eq!(sender.map(|s| s.len()), Some(values::LONGEST_ADDRESS));
+    assert_eq!(recipients[0].len(), values::LONGEST_ADDRESS);
+    assert_eq!(reading.defects[0].0, d::VALUE_CUT);
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     let from = plain("From").to_ascii_lowercase();
     let marked = reading.headers.first("X-HmXmrOriginalRecipient").is_some();
     let by_staff = from.contains("staff@hotmail.com") || from.contains("staff@outlook.com");
-    if !(marked || by_staff && subject.starts_with(SUBJECT)) {
+    let told = text::behind_tags(&subject, SUBJECT);
+    if !(marked || by_staff && told.is_some()) {
         return None;
     }
     reading.report.feedback_type = Some(FeedbackType::Abuse);
@@ -37,7 +38,7 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
         "feedback_type",
         "the format: JMRP sends complaints only",
     );
-    let named = subject.strip_prefix(SUBJECT).and_then(text::address);
+    let named = told.and_then(|told| text::address(&told[SUBJECT.len()..]));
     if let Some(ip) = named {
         reading.report.source_ip = Some(ip);
         derived(&mut reading, "source_ip", "Subject of the report");

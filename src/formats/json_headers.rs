@@ -3,8 +3,6 @@
 
 use serde_json::Value;
 
-/// Bytes of a document that is looked at.
-pub(super) const LARGEST: usize = 2 << 20;
 /// Headers kept.
 const MOST: usize = 500;
 

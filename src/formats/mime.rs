@@ -9,7 +9,7 @@ use crate::domain::headers::line_end;
 use memchr::memmem;
 use std::borrow::Cow;
 
-/// Parts looked at in one message. A report has three.
+/// Parts looked at in one message, multiparts among them. A report has three.
 const MOST_PARTS: usize = 100;
 /// Multiparts inside each other.
 const DEEPEST: usize = 6;
@@ -24,8 +24,15 @@ const MOST_MBOX_LINES: usize = 100;
 pub(super) struct Part<'a> {
     pub kind: Kind,
     pub entity: Entity<'a>,
-    /// Whether it is the whole message: its headers are the report's own.
-    pub whole: bool,
+    /// Multiparts around it; none where it is the whole message, whose headers are the report's own.
+    pub depth: usize,
+}
+
+impl Part<'_> {
+    /// Whether it is the whole message.
+    pub fn is_whole(&self) -> bool {
+        self.depth == 0
+    }
 }
 
 /// A message taken apart.
@@ -37,6 +44,10 @@ pub(super) struct Message<'a> {
     pub parts: Vec<Part<'a>>,
     /// Departures seen on the way.
     pub defects: Vec<&'static str>,
+    /// Parts seen so far, multiparts among them.
+    seen: usize,
+    /// Lines seen that begin like a boundary and are none.
+    near: usize,
 }
 
 impl<'a> Message<'a> {
@@ -67,6 +78,8 @@ impl<'a> Message<'a> {
             kind: Kind::of(essence(content_type)),
             parts: Vec::new(),
             defects,
+            seen: 0,
+            near: 0,
         };
         if message.kind == Kind::Multipart {
             message.split(top.body, content_type, 1);
@@ -74,7 +87,7 @@ impl<'a> Message<'a> {
             message.parts.push(Part {
                 kind: message.kind,
                 entity: top,
-                whole: true,
+                depth: 0,
             });
         }
         message
@@ -123,11 +136,10 @@ impl<'a> Message<'a> {
         needle.extend_from_slice(&boundary);
         let mut start = None;
         let mut closed = false;
-        let mut near = 0;
         for at in memmem::find_iter(body, &needle) {
             let Some((next, closing)) = delimiter(body, at, needle.len()) else {
-                near += 1;
-                if near == MOST_NEAR_BOUNDARIES {
+                self.near += 1;
+                if self.near >= MOST_NEAR_BOUNDARIES {
                     self.defect(d::TOO_MANY_PARTS);
                     break;
                 }
@@ -141,7 +153,7 @@ impl<'a> Message<'a> {
                 closed = true;
                 break;
             }
-            if self.parts.len() >= MOST_PARTS {
+            if self.seen >= MOST_PARTS {
                 self.defect(d::TOO_MANY_PARTS);
                 return;
             }
@@ -153,6 +165,7 @@ impl<'a> Message<'a> {
     }
 
     fn add(&mut self, bytes: &'a [u8], depth: usize) {
+        self.seen += 1;
         let entity = Entity::new(bytes);
         let content_type = entity.field("Content-Type").unwrap_or_default();
         let kind = Kind::of(essence(content_type));
@@ -160,7 +173,7 @@ impl<'a> Message<'a> {
             self.parts.push(Part {
                 kind,
                 entity,
-                whole: false,
+                depth,
             });
         } else if depth < DEEPEST {
             self.split(entity.body, content_type, depth + 1);
@@ -230,9 +243,9 @@ fn likely_boundary(body: &[u8]) -> Option<&[u8]> {
 
 /// The line end before a boundary belongs to the boundary (RFC 2046 section 5.1.1).
 fn without_line_end(bytes: &[u8]) -> &[u8] {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+    let ends = [&b"\r\r\n"[..], b"\r\n", b"\n", b"\r"];
+    let mut ends = ends.iter().filter_map(|end| bytes.strip_suffix(*end));
+    ends.next().unwrap_or(bytes)
 }
 
 #[cfg(test)]

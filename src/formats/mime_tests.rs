@@ -1,7 +1,7 @@
 //! The splitter, on whole and broken structures.
 
 use super::*;
-use crate::formats::entity::PEEK;
+use crate::formats::entity::{MOST_HEADERS, PEEK};
 
 fn kinds(text: &str) -> (Vec<Kind>, Vec<&'static str>) {
     let message = Message::new(text.as_bytes());
@@ -36,6 +36,12 @@ fn nesting_is_bounded() {
     let (parts, defects) = kinds(&many);
     assert!(parts.len() <= MOST_PARTS + 1);
     assert!(defects.contains(&d::TOO_MANY_PARTS));
+    // Multiparts count too, or empty ones would be free.
+    let empty = "--b\nContent-Type: multipart/mixed; boundary=b\n\n";
+    let many = "Content-Type: multipart/mixed; boundary=b\n\n".to_owned() + &empty.repeat(500);
+    let message = Message::new(many.as_bytes());
+    assert!(message.seen <= MOST_PARTS + DEEPEST);
+    assert!(message.defects.contains(&d::TOO_MANY_PARTS));
 }
 
 #[test]
@@ -90,4 +96,20 @@ fn one_endless_line_is_cut_where_headers_are() {
     assert_eq!(entity.body.len(), line.len() - LONGEST_HEAD);
     let many = "a/b".to_owned() + &"; c=d".repeat(100_000) + "; boundary=x";
     assert_eq!(parameter(many.as_bytes(), "boundary"), None);
+}
+
+#[test]
+fn headers_and_bodies_are_read_within_bounds() {
+    let many = "X: y\n".repeat(MOST_HEADERS) + "Wanted: z\n\n";
+    assert_eq!(Entity::new(many.as_bytes()).field("Wanted"), None);
+    assert_eq!(
+        Entity::new(&many.as_bytes()[5..]).field("Wanted"),
+        Some(&b"z"[..])
+    );
+    for encoding in ["7bit", "base64", "quoted-printable"] {
+        let head = format!("Content-Transfer-Encoding: {encoding}\n\n");
+        let part = head + &"QUFB\n".repeat(MOST_DECODED / 2);
+        let (body, _) = Entity::new(part.as_bytes()).decoded();
+        assert!(body.len() <= MOST_DECODED && body.len() > MOST_DECODED / 2);
+    }
 }

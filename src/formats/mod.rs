@@ -12,8 +12,10 @@ mod dmarc_prose;
 mod entity;
 mod fields;
 mod forward;
+mod gateways;
 mod houses;
 mod jmrp;
+mod json;
 mod json_headers;
 mod loop_admin;
 mod mailbox;
@@ -21,11 +23,13 @@ mod mime;
 mod original;
 mod received;
 mod recover;
+mod senders;
 mod spamcop;
 mod text;
 mod unsubscribe;
 mod values;
 mod webhook;
+mod webhook_services;
 mod x_arf;
 mod xarf;
 mod xarf_classes;
@@ -46,6 +50,7 @@ pub fn read(bytes: &[u8]) -> Reading<'_> {
         .or_else(|| x_arf::read(&message))
         .or_else(|| jmrp::read(&message))
         .or_else(|| spamcop::read(&message))
+        .or_else(|| webhook::in_mail(&message))
         .unwrap_or_else(|| no_report(&message));
     marked(reading)
 }

@@ -3,7 +3,7 @@
 
 use super::content_type::Kind;
 use super::mime::{Entity, LONGEST_HEAD, Part, skip_mbox};
-use super::{date, defects as d, json_headers, text};
+use super::{date, defects as d, json, json_headers, text};
 use crate::domain::headers::{Fields, HeaderBlock};
 use crate::domain::report::{Original, Reading};
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 pub(super) fn read<'a>(part: &Part<'a>, reading: &mut Reading<'a>) {
     let only_headers = part.kind == Kind::Headers;
     let own = ["Received", "From", "Message-ID"];
-    if !part.whole && own.iter().any(|name| part.entity.field(name).is_some()) {
+    if !part.is_whole() && own.iter().any(|name| part.entity.field(name).is_some()) {
         // No empty line between the part's headers and the message's: they are one block.
         reading.defect(d::NO_BLANK_LINE);
         take(part.entity.head, only_headers, reading);
@@ -21,9 +21,11 @@ pub(super) fn read<'a>(part: &Part<'a>, reading: &mut Reading<'a>) {
     let (bytes, encoded) = part.entity.decoded();
     if part.kind == Kind::Json {
         reading.defect(d::ORIGINAL_AS_JSON);
-        let small = bytes.len() <= json_headers::LARGEST;
-        let value = small.then(|| serde_json::from_slice(&bytes).ok()).flatten();
-        let block = value.and_then(|value| json_headers::block(&value));
+        let value = json::parse(&bytes);
+        if value == Err(json::Flaw::TooLarge) {
+            reading.defect(d::JSON_TOO_LARGE);
+        }
+        let block = value.ok().and_then(|value| json_headers::block(&value));
         take_owned(&block.unwrap_or_default(), true, reading);
         return;
     }

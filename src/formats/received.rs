@@ -116,8 +116,12 @@ pub(super) fn hop(value: &str) -> Hop<'_> {
     if from.contains("may be forged") {
         verified = "";
     }
-    if found.is_none() && helo && name.starts_with('[') {
-        found = text::address(name); // Exim: from [192.0.2.1] (helo=...)
+    if found.is_none() && helo {
+        found = text::address(name); // Exim: from [192.0.2.1] (helo=...); Yahoo without brackets
+    }
+    let by_web = || rest.contains(" with HTTP") && !rest.contains("SMTP");
+    if found.is_none() && by_web() && text::address(name).is_some_and(|ip| !houses::is_public(ip)) {
+        return Hop::Local; // Yahoo: from 10.1.2.3 by store.example with HTTP; what SMTP clients say is never taken so
     }
     let Some(ip) = found else {
         return Hop::Unclear;
@@ -195,6 +199,22 @@ mod tests {
                 from("192.0.2.1"),
             ),
             ("(qmail 1 invoked by uid 910)", Ok("local")),
+            (
+                "from 10.1.2.3 by store.isp.example pod-id NONE with HTTP; date",
+                Ok("local"),
+            ),
+            (
+                "from 10.1.2.3 by mx.isp.example with SMTP; date",
+                Ok("unclear"),
+            ),
+            (
+                "from 192.0.2.1 by store.isp.example with HTTP; date",
+                Ok("unclear"),
+            ),
+            (
+                "from 192.0.2.1 (EHLO a.example) by 10.1.2.4 with SMTPs (version=TLS1_3); date",
+                from("192.0.2.1"),
+            ),
             (
                 "from [192.0.2.5] by web.example.net via HTTP",
                 Ok("unclear"),

@@ -10,7 +10,7 @@
 //! | field | from best to least |
 //! |---|---|
 //! | any | what the machine-readable part states; for JMRP's `source_ip` the report's Subject |
-//! | `original_mail_from` | Return-Path, Received-SPF (`envelope-from`, `domain of`), Authentication-Results (`smtp.mailfrom`), X-Envelope-From |
+//! | `original_mail_from` | Return-Path, Received-SPF (`envelope-from`, `domain of`), Authentication-Results (`smtp.mailfrom`), the last Return-Path below the boundary where SPF passed for its domain, X-Envelope-From |
 //! | `original_rcpt_to` | X-HmXmrOriginalRecipient, Delivered-To, X-Original-To, Envelope-To, X-Apparently-To, X-Envelope-To, `for` of the newest Received that has one and is not a complaint service's |
 //! | `source_ip` | X-Originating-IP, Received-SPF (`client-ip`, `designates`), Authentication-Results (`sender IP is`, `smtp.remote-ip`, `policy.iprev`), the boundary hop |
 //! | `arrival_date` | newest Received, Date |
@@ -22,7 +22,8 @@
 //! where something else is missing.
 
 use super::clues::{Clues, RECIPIENT};
-use super::{date, defects as d, houses, mailbox, received, text};
+use super::senders::{domain, sender};
+use super::{date, defects as d, houses, received, text};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::report::Reading;
 use std::net::IpAddr;
@@ -133,41 +134,6 @@ fn class(value: &str) -> Option<FeedbackType> {
     }
 }
 
-fn sender(clues: &Clues<'_>) -> Option<(String, &'static str)> {
-    if let Some(raw) = clues.return_path {
-        let value = plain(raw);
-        let (address, bracketed) = text::unbracketed(&value);
-        if is_mailbox(address) || (bracketed && address.is_empty()) {
-            return Some((address.to_owned(), "Return-Path of the enclosed message"));
-        }
-    }
-    let from = |raw: &[u8], key| {
-        let value = plain(raw);
-        let address = mailbox::one(parameter(&value, key)?).address;
-        is_mailbox(address).then(|| address.to_owned())
-    };
-    let spf = clues.spf.and_then(|raw| {
-        from(raw, "envelope-from=")
-            .map(|sender| (sender, "envelope-from of the enclosed Received-SPF"))
-            .or_else(|| {
-                let sender = from(raw, "domain of ")?;
-                Some((sender, "domain of the enclosed Received-SPF"))
-            })
-    });
-    spf.or_else(|| {
-        let all = clues.results.iter().rev();
-        let sender = all.filter_map(|raw| from(raw, "smtp.mailfrom=")).next()?;
-        let source = "smtp.mailfrom of the enclosed Authentication-Results";
-        Some((sender, source))
-    })
-    .or_else(|| {
-        let value = plain(clues.envelope_from?);
-        let address = mailbox::one(&value).address;
-        let source = "X-Envelope-From of the enclosed message";
-        is_mailbox(address).then(|| (address.to_owned(), source))
-    })
-}
-
 fn recipient(clues: &Clues<'_>) -> Option<(String, String)> {
     if let Some((rank, raw)) = clues.recipient {
         let value = plain(raw);
@@ -217,32 +183,6 @@ fn source_ip(clues: &Clues<'_>, reading: &mut Reading<'_>) -> Option<(IpAddr, &'
     Some(best)
 }
 
-/// The domain that signed: verified by the reporter, or else as the newest signature claims.
-fn domain(clues: &Clues<'_>) -> Option<(String, &'static str)> {
-    let named = |value: &str, key| {
-        let domain = parameter(value, key)?.trim_start_matches('@');
-        let fine = domain.contains('.') && domain.bytes().all(|b| b.is_ascii_graphic());
-        fine.then(|| domain.to_ascii_lowercase())
-    };
-    let verified = clues.results.iter().rev().find_map(|raw| {
-        let value = plain(raw);
-        let pass = &value[value.find("dkim=pass")?..];
-        let one = pass.split(';').next().unwrap_or(pass);
-        named(one, "header.d=").or_else(|| named(one, "header.i=@"))
-    });
-    if let Some(domain) = verified {
-        return Some((domain, "dkim=pass of the enclosed Authentication-Results"));
-    }
-    let value = plain(clues.signature?);
-    let tag = value.split(';').find_map(|tag| {
-        let (name, domain) = tag.split_once('=')?;
-        (name.trim() == "d").then(|| domain.trim())
-    })?;
-    let fine = tag.contains('.') && tag.bytes().all(|b| b.is_ascii_graphic());
-    let source = "d= of the enclosed DKIM-Signature, not verified";
-    fine.then(|| (tag.to_ascii_lowercase(), source))
-}
-
 /// The word after a key such as `client-ip=`.
 pub(super) fn parameter<'v>(value: &'v str, key: &str) -> Option<&'v str> {
     let rest = &value[value.find(key)? + key.len()..];
@@ -262,7 +202,8 @@ pub(super) fn plain(raw: &[u8]) -> String {
     text::clean(raw, &mut |_| {})
 }
 
-fn is_mailbox(address: &str) -> bool {
+/// Whether it is `local@domain` and nothing else.
+pub(super) fn is_mailbox(address: &str) -> bool {
     let halves = address.rsplit_once('@');
     halves.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
         && !address

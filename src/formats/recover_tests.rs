@@ -132,3 +132,38 @@ fn the_way_of_the_complaint_is_not_the_way_of_the_message() {
     assert_eq!(reading.report.source_ip, "192.0.2.1".parse().ok());
     assert_eq!(reading.report.original_rcpt_to, ["kim@isp.example"]);
 }
+
+/// Microsoft's SPF verdict names the domain only, and Exchange writes Return-Path at the end, where senders write too.
+#[test]
+fn a_return_path_at_the_end_counts_where_spf_passed_for_its_domain() {
+    let spf = |word: &str, domain: &str| {
+        format!(
+            "Received-SPF: {word} (isp.example: domain of {domain} designates 192.0.2.1 as permitted sender)\n"
+        )
+    };
+    let results = |word: &str, domain: &str| {
+        format!(
+            "Authentication-Results: spf={word} (sender IP is 192.0.2.1) smtp.mailfrom={domain}; dkim=none\n"
+        )
+    };
+    let end = "Return-Path: x@c.example\nFrom: a\nReturn-Path: b@s.example\n";
+    for (above, end, want) in [
+        (spf("Pass", "S.example"), end, Some("b@s.example")),
+        (results("pass", "s.example"), end, Some("b@s.example")),
+        (spf("Fail", "s.example"), end, None),
+        (results("softfail", "s.example"), end, None),
+        (spf("Pass", "c.example"), end, None),
+        (spf("Pass", "s.example"), "From: b@s.example\n", None),
+        (String::new(), end, None),
+        // What the verdict's writer states in full counts before.
+        (spf("Pass", "d@s.example"), end, Some("d@s.example")),
+    ] {
+        let reading = of(&format!("{above}{BOUNDARY}{end}"))
+            .report
+            .original_mail_from;
+        assert_eq!(reading.as_deref(), want, "{above}{end}");
+    }
+    // Below the boundary nobody's verdict counts.
+    let forged = format!("{BOUNDARY}{}{end}", spf("Pass", "s.example"));
+    assert_eq!(of(&forged).report.original_mail_from, None);
+}

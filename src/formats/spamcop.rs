@@ -18,7 +18,7 @@ const MOST_LINES: usize = 100;
 pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     let subject = message.text("Subject");
     let marked = message.top.field("X-SpamCop-sourceip");
-    if marked.is_none() && !subject.starts_with("[SpamCop (") {
+    if marked.is_none() && text::behind_tags(&subject, "[SpamCop (").is_none() {
         return None;
     }
     let part = message.part(&[Kind::Text])?;

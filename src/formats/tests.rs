@@ -4,6 +4,9 @@
 use super::*;
 use crate::domain::report::Format;
 
+#[path = "kinds_tests.rs"]
+mod kinds;
+
 /// A message of parts, each with its type.
 fn mail(head: &str, parts: &[(&str, &str)]) -> String {
     let mut text = format!("{head}\nContent-Type: multipart/mixed; boundary=b\n\n");
@@ -168,8 +171,18 @@ fn spamcop_is_believed_above_the_spam_only() {
         (format, kind.as_deref(), source),
         (Format::SpamCop, Some("other"), None)
     );
-    let (format, ..) = facts(&text.replace("[SpamCop (", "SpamCop ("));
-    assert_eq!(format, Format::None);
+    let tagged = facts(&text.replace("Subject: ", "Subject: [EXTERNAL] "));
+    assert_eq!(tagged.0, Format::SpamCop);
+    for none in [
+        text.replace("[SpamCop (", "SpamCop ("),
+        text.replace("Subject: ", "Subject: Re: "),
+        text.replace(
+            "Subject: ",
+            "Auto-Submitted: auto-replied\nSubject: Automatic reply: ",
+        ),
+    ] {
+        assert_eq!(facts(&none).0, Format::None, "{none}");
+    }
 }
 
 #[test]
@@ -211,115 +224,6 @@ fn webhooks() {
             "{text}"
         );
     }
-}
-
-#[test]
-fn bounces_and_automatic_replies() {
-    for (head, want) in [
-        (
-            "Content-Type: multipart/report; report-type=delivery-status; boundary=b",
-            MessageKind::Bounce,
-        ),
-        (
-            "From: MAILER-DAEMON@x.example\nSubject: Undelivered Mail",
-            MessageKind::Bounce,
-        ),
-        (
-            "Return-Path: <>\nSubject: failure notice",
-            MessageKind::Bounce,
-        ),
-        ("X-Failed-Recipients: a@b", MessageKind::Bounce),
-        (
-            "Auto-Submitted: auto-replied; owner=x",
-            MessageKind::AutoReply,
-        ),
-        ("Subject: Out of office: x", MessageKind::AutoReply),
-        ("Precedence: auto_reply", MessageKind::AutoReply),
-        (
-            "Content-Type: multipart/report; report-type=disposition-notification; boundary=b",
-            MessageKind::AutoReply,
-        ),
-    ] {
-        assert_eq!(kind(&format!("{head}\n\nx\n")), Some(want), "{head}");
-    }
-    for head in [
-        "Subject: failure notice",
-        "Auto-Submitted: no",
-        "From: postmaster@x.example",
-    ] {
-        assert_eq!(kind(&format!("{head}\n\nx\n")), None, "{head}");
-    }
-}
-
-#[test]
-fn loops_write_about_themselves() {
-    for (subject, want) in [
-        ("Confirm your feedback loop", Some(MessageKind::LoopAdmin)),
-        ("FBL application approved", Some(MessageKind::LoopAdmin)),
-        ("Your feedback loop", None),
-        ("Please confirm", None),
-        ("fblthp was changed", None),
-    ] {
-        assert_eq!(
-            kind(&format!("Subject: {subject}\n\nx\n")),
-            want,
-            "{subject}"
-        );
-    }
-}
-
-#[test]
-fn wishes_to_be_taken_off() {
-    let apple = "From: Kim <kim@isp.example>\nAuto-Submitted: auto-replied\nX-Apple-Unsubscribe: true\n\nx\n";
-    assert_eq!(kind(apple), Some(MessageKind::Unsubscribe));
-    let reading = super::read(apple.as_bytes());
-    assert_eq!(reading.report.original_rcpt_to, ["kim@isp.example"]);
-    assert_eq!(
-        kind("Subject: Unsubscribe\n\nplease\n"),
-        Some(MessageKind::Unsubscribe)
-    );
-    let letter = format!("Subject: unsubscribe\n\n{}", "words ".repeat(100));
-    assert_eq!(kind(&letter), None);
-}
-
-#[test]
-fn dmarc_in_prose_never_complains() {
-    let text = "Subject: x\n\nA mail has failed the published DMARC policy.\n\n  Sender Domain: b.example\n  \
-        Sender IP Address: 192.0.2.1\n";
-    assert_eq!(
-        facts(text),
-        (
-            Format::None,
-            Some(MessageKind::DmarcProse),
-            Some("auth-failure".into()),
-            Some("192.0.2.1".into())
-        )
-    );
-    assert_eq!(
-        kind("Subject: DMARC failure question\n\nWhat is that?\n"),
-        None
-    );
-}
-
-#[test]
-fn forwards_of_people() {
-    let inline = "Subject: Fwd: x\n\n> -----Original Message-----\n> From: A <a@b.example>\n> Subject: Buy\n";
-    assert_eq!(kind(inline), Some(MessageKind::InlineForward));
-    let reading = super::read(inline.as_bytes());
-    let original = reading.original.unwrap();
-    assert_eq!(original.from.as_deref(), Some("A <a@b.example>"));
-    assert_eq!(original.subject.as_deref(), Some("Buy"));
-    assert_eq!(
-        kind("Subject: x\n\nBegin forwarded message:\n\nhello\n"),
-        None
-    );
-    assert_eq!(
-        kind("Content-Type: message/rfc822\n\nFrom: a@b\n"),
-        Some(MessageKind::Forward)
-    );
-    let whole = "From: kim@isp.example\nMessage-ID: <fwd@x>\nContent-Type: message/rfc822\n\nMessage-ID: <m@x>\n";
-    let original = super::read(whole.as_bytes()).original.unwrap();
-    assert_eq!(original.message_id.as_deref(), Some("m@x"));
 }
 
 #[test]

@@ -50,6 +50,15 @@ pub(super) fn decoded(raw: &[u8], note: &mut impl FnMut(&'static str)) -> String
     decoded.trim().to_owned()
 }
 
+/// A subject from where it begins with `words`, behind whatever tags gateways put before it: `[EXTERNAL]`, `***SPAM***`.
+/// None for an answer or a forward.
+pub(super) fn behind_tags<'v>(subject: &'v str, words: &str) -> Option<&'v str> {
+    let (before, _) = subject.split_once(words)?;
+    let tags = before.trim();
+    let tagged = tags.starts_with(['[', '{', '(', '*']) && tags.ends_with([']', '}', ')', '*']);
+    (tags.is_empty() || tagged).then(|| &subject[before.len()..])
+}
+
 /// An address without its angle brackets (RFC 5321 section 4.1.2), and whether it had them.
 pub(super) fn unbracketed(value: &str) -> (&str, bool) {
     let value = value.trim();
@@ -89,6 +98,24 @@ mod tests {
         }
         assert_eq!(address("x.x.x.x"), None);
         assert_eq!(address("é"), None);
+    }
+
+    #[test]
+    fn subjects_behind_tags() {
+        for (subject, want) in [
+            ("complaint about x", Some("complaint about x")),
+            ("[EXTERNAL] complaint about x", Some("complaint about x")),
+            (
+                "***é*** {Spam?} complaint about x",
+                Some("complaint about x"),
+            ),
+            ("Re: complaint about x", None),
+            ("Undeliverable: [x] complaint about x", None),
+            ("[x] Re: complaint about x", None),
+            ("x", None),
+        ] {
+            assert_eq!(behind_tags(subject, "complaint about"), want, "{subject}");
+        }
     }
 
     #[test]

@@ -7,6 +7,11 @@ use super::{date, defects as d, mailbox, text};
 use crate::domain::feedback::FeedbackType;
 use crate::domain::report::{Reading, Report};
 
+/// Bytes kept of an address: 64 before the `@` and 255 behind it (RFC 5321 section 4.5.3.1).
+pub(super) const LONGEST_ADDRESS: usize = 320;
+/// Bytes of an address in which encoded words are looked for: one line of mail (RFC 5322 section 2.1.1).
+const LONGEST_ENCODED: usize = 998;
+
 /// `Received-Date` stands for Arrival-Date where that is absent.
 pub(super) fn received_date(reading: &mut Reading<'_>) {
     let report = &mut reading.report;
@@ -41,7 +46,10 @@ fn arrival_date(value: &str, reading: &mut Reading<'_>) -> Option<bool> {
 
 /// Puts one field where it belongs.
 pub(super) fn field(name: &str, mut value: String, reading: &mut Reading<'_>) {
-    if matches!(name, "original_mail_from" | "original_rcpt_to") && value.contains("=?") {
+    if matches!(name, "original_mail_from" | "original_rcpt_to")
+        && value.len() <= LONGEST_ENCODED
+        && value.contains("=?")
+    {
         let decoded = text::decoded(value.as_bytes(), &mut |_| {});
         if decoded != value {
             reading.defect(d::ENCODED_WORD);
@@ -79,7 +87,12 @@ pub(super) fn field(name: &str, mut value: String, reading: &mut Reading<'_>) {
         "original_envelope_id" => once(&mut report.original_envelope_id, value),
         "original_mail_from" => {
             let mailbox = mailbox::one(&value);
-            let kept = once(&mut report.original_mail_from, mailbox.address.to_owned());
+            let address = within(mailbox.address);
+            let cut = address.len() < mailbox.address.len();
+            let kept = once(&mut report.original_mail_from, address.to_owned());
+            if cut {
+                reading.defect(d::VALUE_CUT);
+            }
             if !mailbox.bracketed {
                 reading.defect(d::BARE_MAIL_FROM);
             }
@@ -105,6 +118,9 @@ pub(super) fn field(name: &str, mut value: String, reading: &mut Reading<'_>) {
         "source_ip" => match source_ip(&value) {
             Some((ip, exact)) => {
                 let kept = once(&mut report.source_ip, ip);
+                if ip.is_ipv4() && value.contains("::") {
+                    reading.defect(d::SOURCE_IP_MAPPED);
+                }
                 if !exact {
                     reading.defect(d::SOURCE_IP_COMMENT);
                 }
@@ -172,6 +188,11 @@ fn unreadable(name: &str, value: String, code: &'static str, reading: &mut Readi
     true
 }
 
+/// As much of an address as is kept.
+fn within(address: &str) -> &str {
+    &address[..address.floor_char_boundary(LONGEST_ADDRESS)]
+}
+
 /// One recipient a field by the standard; some write several with commas.
 fn recipients(value: &str, reading: &mut Reading<'_>) {
     let mut seen = 0;
@@ -191,8 +212,11 @@ fn recipients(value: &str, reading: &mut Reading<'_>) {
             reading.defect(d::RECIPIENTS_CUT);
             return;
         }
-        let address = mailbox.address.to_owned();
-        reading.report.original_rcpt_to.push(address);
+        let address = within(mailbox.address);
+        if address.len() < mailbox.address.len() {
+            reading.defect(d::VALUE_CUT);
+        }
+        reading.report.original_rcpt_to.push(address.to_owned());
     }
     if seen > 1 {
         reading.defect(d::RECIPIENT_LIST);

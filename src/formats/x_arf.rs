@@ -35,8 +35,10 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
         .parts
         .iter()
         .filter(|part| is_report(part))
-        .map(|part| part.entity.decoded().0)
-        .find(|block| is_yaml(block))?;
+        .find(|part| is_yaml(&part.entity.peek()))?
+        .entity
+        .decoded()
+        .0;
     let mut reading = Reading::none();
     reading.format = Format::XArf;
     for code in &message.defects {

@@ -4,13 +4,11 @@
 use super::content_type::{self, Kind, parameter};
 use super::mime::{Message, Part};
 use super::recover::{self, derived};
-use super::{date, defects as d, fields, original, text, xarf_classes};
+use super::{date, defects as d, fields, json, original, text, xarf_classes};
 use crate::domain::report::{Format, Original, Reading};
 use mail_parser::decoders::base64::base64_decode;
 use serde_json::{Map, Value};
 
-/// Bytes of a document; evidence beyond it belongs elsewhere.
-const LARGEST: usize = 2 << 20;
 /// Names of members, by version 4 and by the writers of 1 to 3.
 const SOURCE: [&str; 4] = ["SourceIp", "source_identifier", "SourceIP", "IP"];
 const PORT: [&str; 3] = ["SourcePort", "source_port", "Port"];
@@ -46,16 +44,13 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
         .as_ref()
         .is_some_and(|kind| kind.as_str() == "xarf")
         || message.top.field("X-XARF").is_some();
-    let (bytes, _) = part.entity.decoded_within(2 * LARGEST);
-    if bytes.len() > LARGEST {
-        reading.defect(d::JSON_TOO_LARGE);
-        return by_mark.then_some(reading);
-    }
-    match serde_json::from_slice(&bytes) {
+    let (bytes, _) = part.entity.decoded_within(2 * json::LARGEST);
+    match json::parse(&bytes) {
         Ok(Value::Object(document)) if is_xarf(&document) => {
             xarf_classes::check(&document, &mut reading);
             document_fields(&document, &mut reading)
         }
+        Err(json::Flaw::TooLarge) if by_mark => reading.defect(d::JSON_TOO_LARGE),
         _ if by_mark => reading.defect(d::BAD_JSON),
         _ => return None,
     }
@@ -66,6 +61,16 @@ pub(super) fn read<'a>(message: &Message<'a>) -> Option<Reading<'a>> {
     }
     recover::all(&mut reading);
     Some(reading)
+}
+
+/// A document without mail around it.
+pub(super) fn document(document: &Map<String, Value>) -> Reading<'static> {
+    let mut reading = Reading::none();
+    reading.format = Format::Xarf;
+    xarf_classes::check(document, &mut reading);
+    document_fields(document, &mut reading);
+    recover::all(&mut reading);
+    reading
 }
 
 /// JSON by its type or by its name.
@@ -83,7 +88,8 @@ fn is_document(part: &Part<'_>) -> bool {
             && (named("Content-Type", "name") || named("Content-Disposition", "filename")))
 }
 
-fn is_xarf(document: &Map<String, Value>) -> bool {
+/// Whether a document is one of XARF.
+pub(super) fn is_xarf(document: &Map<String, Value>) -> bool {
     document.contains_key("xarf_version")
         || (document.contains_key("ReporterInfo") && document.contains_key("Report"))
 }

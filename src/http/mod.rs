@@ -129,6 +129,17 @@ async fn metrics(State(seen): State<Seen>) -> Response {
         Ok(Err(error)) => tracing::warn!(%error, "the orders could not be counted"),
         Err(_) => tracing::warn!("the orders could not be counted in time"),
     }
+    match tokio::time::timeout(PROBE, seen.store.incident_counts()).await {
+        Ok(Ok(counts)) => {
+            for (state, count) in counts {
+                let labels = [state.as_str()];
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                seen.metrics.incidents.with_label_values(&labels).set(count);
+            }
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "the incidents could not be counted"),
+        Err(_) => tracing::warn!("the incidents could not be counted in time"),
+    }
     match tokio::time::timeout(PROBE, seen.store.lock_switch()).await {
         Ok(Ok(switch)) => seen.metrics.locks_paused.set(switch.paused.into()),
         Ok(Err(error)) => tracing::warn!(%error, "whether locks are paused could not be read"),

@@ -2,6 +2,7 @@
 //! where each call goes.
 
 use super::dialect::{Connection, Dialect, Row, Value};
+use super::incident::Doing;
 use super::sql::{self, Bulk, Marks};
 use super::window::Windows;
 use super::{
@@ -209,7 +210,7 @@ impl<D: Dialect> Store for SqlStore<D> {
         why: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        closing::close(self, incident, actor, why, now).await
+        closing::close(self, incident, &Doing::by(actor, why, now)).await
     }
 
     async fn approve_incident(
@@ -219,7 +220,7 @@ impl<D: Dialect> Store for SqlStore<D> {
         why: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        switch::approve(self, incident, actor, why, now).await
+        closing::approve(self, incident, &Doing::by(actor, why, now)).await
     }
 
     async fn lock_switch(&self) -> Result<LockSwitch, StoreError> {

@@ -2,50 +2,69 @@
 //! database), each complaint is assessed at its own instant, and a crossing is written down with its orders.
 
 use super::StoreError;
-use super::body::{SqlStore, Tx, insert, run};
+use super::body::{SqlStore, Tx};
 use super::dialect::{Columns, Dialect};
 use super::filing::Held;
+use super::opening::{Crossed, News};
 use super::sql;
-use super::switch;
+use super::trail::Trail;
 use super::window::Window;
 use crate::domain::complaint::Complaint;
 use crate::domain::feed::Right;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::{Opened, Policy};
 use crate::domain::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
-use crate::domain::incident::{Explanation, IncidentState};
-use crate::domain::lock::{Action, LockOrder, OrderState, Subject};
-use crate::domain::restraint::{self, Restraint, Restraints};
+use crate::domain::incident::IncidentState;
+use crate::domain::restraint::{self, Told};
 use crate::domain::strength::Strength;
-use crate::domain::threshold::{History, MOST_COMPLAINTS, Rule, longest_window_start};
-use jiff::{SignedDuration, Timestamp};
+use crate::domain::threshold::{About, History, MOST_COMPLAINTS, Rule, longest_window_start};
+use jiff::Timestamp;
 use sqlx::SqlSafeStr;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use uuid::Uuid;
-
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
-/// The target of an order that is only recorded.
-const NO_TARGET: &str = "none";
 
 /// What a batch's complaints opened, by the report that did it, and the windows as they are once the
 /// transaction is committed.
 pub(super) type Assessed = (HashMap<ReportId, Opened>, HashMap<IdentityId, Window>);
 
-/// Assesses the new complaints, which are written already, in their order. `decided_at`: the present, where that
-/// is not when they were received.
+/// What a transaction holds and has done.
+#[derive(Debug)]
+pub(super) struct Present<'b> {
+    /// The identities, and where they stand.
+    pub(super) held: HashMap<IdentityId, Held<'b>>,
+    /// For the audit.
+    pub(super) trail: Trail,
+    /// The present, where that is not when the complaints were received.
+    pub(super) decided_at: Option<Timestamp>,
+}
+
+/// The rules that an identity is held against: all, or those above the step that its open incident is at.
+fn rules_for<'p>(row: &Held<'_>, policy: &'p Policy) -> Cow<'p, [Rule]> {
+    match &row.incident {
+        None if row.open.is_some() => Cow::Borrowed(&[]),
+        None => Cow::Borrowed(&policy.rules),
+        // What is complained of meanwhile is mail from before its release.
+        Some(open) if open.state == IncidentState::Releasing => Cow::Borrowed(&[]),
+        Some(open) => {
+            let above = |rule: &&Rule| rule.action > open.step;
+            Cow::Owned(policy.rules.iter().filter(above).cloned().collect())
+        }
+    }
+}
+
+/// Assesses the new complaints, which are written already, in their order.
 pub(super) async fn assess<D: Dialect>(
     store: &SqlStore<D>,
     tx: &mut Tx<D>,
     counted: &[Complaint],
-    held: &HashMap<IdentityId, Held<'_>>,
+    present: &mut Present<'_>,
     policy: &Policy,
-    decided_at: Option<Timestamp>,
 ) -> Result<Assessed, StoreError> {
     let mut opened = HashMap::new();
     if policy.rules.is_empty() {
         return Ok((opened, HashMap::new()));
     }
-    let mut windows = gather(store, tx, counted, held, policy).await?;
+    let mut windows = gather(store, tx, counted, &present.held, policy).await?;
     for complaint in counted {
         let Some(window) = windows.get_mut(&complaint.identity) else {
             continue;
@@ -53,51 +72,60 @@ pub(super) async fn assess<D: Dialect>(
         if !window.push(complaint.clone()) {
             continue;
         }
-        let Some(row) = held.get(&complaint.identity) else {
+        let Some(row) = present.held.get_mut(&complaint.identity) else {
             continue;
         };
-        let restraints = &policy.restraints;
-        let (rules, at) = (&policy.rules, complaint.received_at);
-        let judged = restraint::assess(
-            rules,
-            &window.complaints,
-            at,
-            row.identity,
-            restraints,
-            decided_at.unwrap_or(at),
-        );
-        let Some(mut judged) = judged else {
-            continue;
-        };
-        let until = judged.crossing.until;
-        // Decided when it is seen; that may be long after the window for a report that was proven late.
-        let now = decided_at.unwrap_or(until);
-        if judged.restraint == Some(Restraint::Trial) {
-            // The window stays as it is, for the rules that are not on trial.
-            if !recorded::<D>(tx, complaint.identity, &judged.crossing.rule, now).await? {
-                let why = Explanation::by_rule(judged, complaint.report, now);
-                let news = open::<D>(tx, complaint.identity, why, policy).await?;
-                opened.insert(complaint.report, news);
+        let at = complaint.received_at;
+        // Again until there is nothing more to tell: each turn adds to what was told, or is the last.
+        loop {
+            let judged = restraint::assess(
+                &rules_for(row, policy),
+                &window.complaints,
+                at,
+                &About::new(row.identity),
+                &policy.restraints,
+                &window.told,
+                present.decided_at.unwrap_or(at),
+            );
+            let Some(judged) = judged else {
+                break;
+            };
+            let until = judged.crossing.until;
+            let crossed = Crossed {
+                judged,
+                complaint,
+                // Decided when it is seen; that may be long after the window for a report that was proven late.
+                now: present.decided_at.unwrap_or(until),
+            };
+            let trail = &mut present.trail;
+            match crossed.write::<D>(tx, trail, row, policy).await? {
+                News::Told { at, opened: news } => {
+                    window.told.note(&crossed.judged, at);
+                    if let Some(news) = news {
+                        opened.entry(complaint.report).or_insert(news);
+                    }
+                }
+                News::Opened {
+                    opened: news,
+                    spent,
+                } => {
+                    opened.insert(complaint.report, news);
+                    if spent {
+                        window.spend(until);
+                    }
+                    break;
+                }
+                News::Nothing => break,
             }
-            continue;
         }
-        if judged.restraint.is_none() && !policy.targets.is_empty() {
-            judged.restraint = hold_back::<D>(tx, restraints, now).await?;
-        }
-        let why = Explanation::by_rule(judged, complaint.report, now);
-        let state = state(&why, policy);
-        let news = open::<D>(tx, complaint.identity, why, policy).await?;
-        if state == IncidentState::Observed {
-            window.spend(until);
-        } else {
+        if rules_for(row, policy).is_empty() {
             windows.remove(&complaint.identity);
         }
-        opened.insert(complaint.report, news);
     }
     Ok((opened, windows))
 }
 
-/// The windows of all identities that have new complaints and no open incident, without the new ones.
+/// The windows of all identities that have new complaints and may cross a rule, without the new ones.
 async fn gather<D: Dialect>(
     store: &SqlStore<D>,
     tx: &mut Tx<D>,
@@ -114,7 +142,8 @@ async fn gather<D: Dialect>(
     let mut windows = HashMap::with_capacity(starts.len());
     let new: HashSet<ComplaintId> = counted.iter().map(|c| c.id).collect();
     for (id, start) in starts {
-        let Some(row) = held.get(&id).filter(|row| row.open.is_none()) else {
+        let may = |row: &&Held<'_>| !rules_for(row, policy).is_empty();
+        let Some(row) = held.get(&id).filter(may) else {
             continue;
         };
         let spent = row.counted_from.unwrap_or(Timestamp::MIN);
@@ -131,6 +160,7 @@ async fn gather<D: Dialect>(
                     from: Window::from_start(start),
                     spent,
                     complaints: History::default(),
+                    told: Told::default(),
                 };
                 // A row as new as this batch has nothing before it.
                 if row.version > 1 {
@@ -188,135 +218,5 @@ fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreErro
         strength: strength(&columns.text()?)?,
         class: columns.maybe_text()?,
         received_at: columns.time()?,
-    })
-}
-
-/// Whether a rule's crossing by this identity was recorded within the rule's window already.
-async fn recorded<D: Dialect>(
-    tx: &mut Tx<D>,
-    identity: IdentityId,
-    rule: &Rule,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let start = rule.window_start(now);
-    let values = vec![identity.0.into(), rule.name.as_str().into(), start.into()];
-    let rows = D::rows(tx, sql::RECORDED.into_sql_str(), values).await?;
-    Ok(!rows.is_empty())
-}
-
-/// What holds a lock back, seen with all that was ordered before.
-async fn hold_back<D: Dialect>(
-    tx: &mut Tx<D>,
-    restraints: &Restraints,
-    now: Timestamp,
-) -> Result<Option<Restraint>, StoreError> {
-    let switch = switch::hold::<D>(tx).await?;
-    let budget = restraints.max_locks_per_hour;
-    let mut locks = 0;
-    if budget.is_some() && !switch.paused {
-        let hour = now.checked_sub(HOUR).unwrap_or(Timestamp::MIN);
-        let rows = D::rows(tx, sql::COUNT_LOCKS.into_sql_str(), vec![hour.into()]).await?;
-        if let Some(row) = rows.first() {
-            locks = u64::try_from(Columns::<D>::of(row).int()?).unwrap_or_default();
-        }
-    }
-    Ok(restraint::hold_back(&switch, locks, budget))
-}
-
-/// The state that an incident begins in.
-fn state(why: &Explanation, policy: &Policy) -> IncidentState {
-    match &why.restraint {
-        _ if policy.targets.is_empty() => IncidentState::Observed,
-        None => IncidentState::Open,
-        Some(restraint) if restraint.holds() => IncidentState::Held,
-        Some(_) => IncidentState::Observed,
-    }
-}
-
-/// Writes an incident with its evidence, its orders and its trace. What is only observed is closed from the
-/// start, and the identity's window starts anew, but for what is on trial.
-async fn open<D: Dialect>(
-    tx: &mut Tx<D>,
-    identity: IdentityId,
-    why: Explanation,
-    policy: &Policy,
-) -> Result<Opened, StoreError> {
-    let incident = why.incident_id(identity);
-    let at = why.decided_at;
-    let state = state(&why, policy);
-    let (order_state, action) = match state {
-        IncidentState::Open => (OrderState::Pending, "incident.opened"),
-        IncidentState::Held => (OrderState::Held, "incident.held"),
-        _ => (OrderState::Observed, "incident.observed"),
-    };
-    let explanation =
-        serde_json::to_string(&why).map_err(|error| StoreError::Row(error.to_string()))?;
-    let incident_row = vec![
-        incident.0.into(),
-        identity.0.into(),
-        state.as_str().into(),
-        at.into(),
-        explanation.into(),
-        why.crossing.rule.name.as_str().into(),
-    ];
-    run::<D>(tx, sql::INSERT_INCIDENT, incident_row).await?;
-    let evidence: Vec<(i64, ReportId)> = (0..).zip(why.crossing.tally.evidence.clone()).collect();
-    insert::<D, _>(
-        tx,
-        &sql::INSERT_INCIDENT_EVIDENCE,
-        &evidence,
-        |(position, report), values| {
-            values.push(incident.0.into());
-            values.push((*position).into());
-            values.push(report.0.into());
-        },
-    )
-    .await?;
-    let reason = why.sentence();
-    let mut targets: Vec<&str> = policy.targets.iter().map(String::as_str).collect();
-    if targets.is_empty() {
-        targets.push(NO_TARGET);
-    }
-    let settled = (order_state == OrderState::Observed).then_some(at);
-    for target in targets {
-        let order = vec![
-            LockOrder::id_of(incident, target).0.into(),
-            incident.0.into(),
-            identity.0.into(),
-            Action::Lock.as_str().into(),
-            Subject::Identity.as_str().into(),
-            target.into(),
-            order_state.as_str().into(),
-            reason.as_str().into(),
-            at.into(),
-            settled.into(),
-        ];
-        run::<D>(tx, sql::INSERT_ORDER, order).await?;
-    }
-    let mut detail = reason;
-    if let Some(restraint) = &why.restraint {
-        detail = format!("{detail}; {}", restraint.sentence());
-    }
-    let audit = vec![
-        at.into(),
-        why.decided_by.as_str().into(),
-        action.into(),
-        incident.0.into(),
-        None::<Uuid>.into(),
-        detail.as_str().into(),
-    ];
-    run::<D>(tx, sql::INSERT_AUDIT, audit).await?;
-    if state != IncidentState::Observed {
-        let row = vec![identity.0.into(), incident.0.into()];
-        run::<D>(tx, sql::SET_OPEN_INCIDENT, row).await?;
-    } else if why.restraint != Some(Restraint::Trial) {
-        let row = vec![identity.0.into(), why.crossing.until.into()];
-        run::<D>(tx, sql::SET_COUNTED_FROM, row).await?;
-    }
-    Ok(Opened {
-        incident,
-        ordered: state == IncidentState::Open,
-        rule: why.crossing.rule.name,
-        restraint: why.restraint,
     })
 }

@@ -2,8 +2,10 @@
 //! and lets the store learn from it.
 
 use super::body::{SqlStore, run};
+use super::crossing::Present;
 use super::dialect::{Columns, Dialect};
 use super::filing::{self, Held};
+use super::trail::{About, Trail};
 use super::{ReportRow, StoreError};
 use super::{accounts, caps, closing, crossing, learnt, listing, sql};
 use crate::domain::attribution::{Attribution, IdentificationMethod};
@@ -285,7 +287,8 @@ async fn attribute<D: Dialect>(
     let mut tx = store.begin().await?;
     // Identities first, as everywhere.
     let mut held: HashMap<IdentityId, Held> = filing::hold_identities::<D>(&mut tx, &one).await?;
-    closing::expire::<D>(&mut tx, &mut held, policy).await?;
+    let mut trail = Trail::default();
+    closing::expire::<D>(&mut tx, &mut trail, &mut held, policy).await?;
     let attribution = serde_json::to_string(&filing.attribution)
         .map_err(|error| StoreError::Row(error.to_string()))?;
     let row = vec![
@@ -313,24 +316,34 @@ async fn attribute<D: Dialect>(
         // Nothing more of it than the lesson: the identities' rows are left as they were.
         tx.rollback().await?;
         tx = store.begin().await?;
+        trail = Trail::default();
     }
     let learnt = match by_hand.lesson {
         None => None,
-        Some(lesson) => match learnt::learn::<D>(&mut tx, lesson, by_hand, now).await? {
-            learnt::Outcome::Known(id) => Some(id),
-            learnt::Outcome::Otherwise(row) => return Ok(Attributed::OtherwiseLearnt(row)),
-            learnt::Outcome::NoRoom => return Ok(Attributed::NoRoom),
-        },
+        Some(lesson) => {
+            match learnt::learn::<D>(&mut tx, &mut trail, lesson, by_hand, now).await? {
+                learnt::Outcome::Known(id) => Some(id),
+                learnt::Outcome::Otherwise(row) => return Ok(Attributed::OtherwiseLearnt(row)),
+                learnt::Outcome::NoRoom => return Ok(Attributed::NoRoom),
+            }
+        }
     };
     if !waited {
+        trail.write::<D>(&mut tx).await?;
         tx.commit().await?;
         return Ok(Attributed::Already(learnt));
     }
     accounts::remember::<D>(&mut tx, &one).await?;
     let new = filing::insert_complaints::<D>(&mut tx, &one).await?;
     let (counted, over) = caps::hold::<D>(&mut tx, new, policy).await?;
+    let mut present = Present {
+        held,
+        trail,
+        decided_at: Some(now),
+    };
     let (mut opened, windows) =
-        crossing::assess(store, &mut tx, &counted, &held, policy, Some(now)).await?;
+        crossing::assess(store, &mut tx, &counted, &mut present, policy).await?;
+    let Present { mut trail, .. } = present;
     let who = filing.attribution.identity().map(ToString::to_string);
     let detail = format!(
         "report {}: {}; {}",
@@ -338,7 +351,9 @@ async fn attribute<D: Dialect>(
         who.unwrap_or_default(),
         by_hand.why
     );
-    learnt::audit::<D>(&mut tx, "report.attributed", by_hand.actor, &detail, now).await?;
+    let about = About::default();
+    trail.add(now, by_hand.actor, "report.attributed", about, &detail);
+    trail.write::<D>(&mut tx).await?;
     tx.commit().await?;
     store.windows.put(windows);
     let is = |all: &[Complaint]| all.iter().any(|c| c.report == filing.id);

@@ -6,9 +6,11 @@ use super::accounts;
 use super::body::{SqlStore, Tx, insert, listed};
 use super::caps;
 use super::closing;
-use super::crossing;
+use super::crossing::{self, Present};
 use super::dialect::{Columns, Dialect, Value};
+use super::incident::Incident;
 use super::sql;
+use super::trail::Trail;
 use super::unproven;
 use crate::domain::complaint::Complaint;
 use crate::domain::filing::{Filed, Filing, Opened, Policy};
@@ -30,6 +32,10 @@ pub(super) struct Held<'b> {
     pub(super) counted_from: Option<Timestamp>,
     /// Its open incident.
     pub(super) open: Option<Uuid>,
+    /// The same, once it is read.
+    pub(super) incident: Option<Incident>,
+    /// Until when it is not locked at once, and whose release that is for.
+    pub(super) cool: Option<(Timestamp, String)>,
     /// When the newest complaint of this batch about it was received.
     pub(super) seen: Timestamp,
 }
@@ -81,7 +87,8 @@ pub(super) async fn file<D: Dialect>(
     let firsts = Firsts::of(batch)?;
     let mut tx = store.begin().await?;
     let mut held = hold_identities::<D>(&mut tx, &firsts.filings).await?;
-    closing::expire::<D>(&mut tx, &mut held, policy).await?;
+    let mut trail = Trail::default();
+    closing::expire::<D>(&mut tx, &mut trail, &mut held, policy).await?;
     let fresh = insert_reports::<D>(&mut tx, &firsts).await?;
     let known = standings_of_repeats::<D>(&mut tx, &firsts.filings, &fresh).await?;
     let new: Vec<&Filing> = firsts
@@ -105,8 +112,14 @@ pub(super) async fn file<D: Dialect>(
     accounts::remember::<D>(&mut tx, &new).await?;
     let counted = insert_complaints::<D>(&mut tx, &new).await?;
     let (counted, over) = caps::hold::<D>(&mut tx, counted, policy).await?;
+    let mut now = Present {
+        held,
+        trail,
+        decided_at: None,
+    };
     let (mut opened, windows) =
-        crossing::assess(store, &mut tx, &counted, &held, policy, None).await?;
+        crossing::assess(store, &mut tx, &counted, &mut now, policy).await?;
+    now.trail.write::<D>(&mut tx).await?;
     tx.commit().await?;
     store.windows.put(windows);
 
@@ -213,6 +226,8 @@ pub(super) async fn hold_identities<'b, D: Dialect>(
                 version: columns.int()?,
                 counted_from: columns.maybe_time()?,
                 open: columns.maybe_id()?,
+                incident: None,
+                cool: columns.maybe_time()?.zip(columns.maybe_text()?),
                 seen,
             };
             Ok((id, held))

@@ -5,6 +5,7 @@ use super::body::{SqlStore, Tx, run};
 use super::desk::{ByHand, Forgotten, LearntRow, Lesson};
 use super::dialect::{Columns, Dialect, Row};
 use super::orders::token;
+use super::trail::{About, Trail};
 use super::{StoreError, sql};
 use crate::domain::identity::{Identity, OutgoingUser};
 use crate::domain::ids::ReportId;
@@ -58,6 +59,7 @@ fn read<D: Dialect>(row: &Row<D>) -> Result<LearntRow, StoreError> {
 /// Writes a mapping, within a transaction.
 pub(super) async fn learn<D: Dialect>(
     tx: &mut Tx<D>,
+    trail: &mut Trail,
     lesson: &Lesson,
     by_hand: ByHand<'_>,
     now: Timestamp,
@@ -112,7 +114,8 @@ pub(super) async fn learn<D: Dialect>(
         "{id}: {} of feed {} stands for {}; from report {}; {}",
         lesson.key, lesson.feed, lesson.identity, by_hand.filing.id, by_hand.why
     );
-    audit::<D>(tx, "mapping.learnt", by_hand.actor, &detail, now).await?;
+    let about = About::default();
+    trail.add(now, by_hand.actor, "mapping.learnt", about, &detail);
     Ok(Outcome::Known(id))
 }
 
@@ -158,33 +161,10 @@ pub(super) async fn forget<D: Dialect>(
     if run::<D>(&mut tx, sql::desk::FORGET, row).await? == 0 {
         return Ok(false);
     }
-    audit::<D>(
-        &mut tx,
-        "mapping.forgotten",
-        actor,
-        &format!("{id}: {why}"),
-        now,
-    )
-    .await?;
+    let mut trail = Trail::default();
+    let detail = format!("{id}: {why}");
+    trail.add(now, actor, "mapping.forgotten", About::default(), &detail);
+    trail.write::<D>(&mut tx).await?;
     tx.commit().await?;
     Ok(true)
-}
-
-/// A trace of something that belongs to no incident.
-pub(super) async fn audit<D: Dialect>(
-    tx: &mut Tx<D>,
-    action: &str,
-    actor: &str,
-    detail: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let row = vec![
-        now.into(),
-        actor.into(),
-        action.into(),
-        None::<Uuid>.into(),
-        None::<Uuid>.into(),
-        detail.into(),
-    ];
-    run::<D>(tx, sql::INSERT_AUDIT, row).await.map(drop)
 }

@@ -4,10 +4,12 @@
 use super::StoreError;
 use super::body::SqlStore;
 use super::dialect::{Columns, Dialect, Row};
+use super::life_sql;
 use super::sql;
 use super::{IncidentRow, OrderRow, ReportRow};
 use crate::domain::identity::{Identity, OutgoingUser};
 use crate::domain::ids::{IncidentId, OrderId, ReportId};
+use crate::domain::incident::IncidentState;
 use crate::domain::lock::{Action, LockOrder, OrderState, Subject};
 
 /// The longest message that is ever taken out of the store, in octets.
@@ -96,6 +98,24 @@ pub(super) async fn order_counts<D: Dialect>(
         for (known, count) in &mut counts {
             if *known == state {
                 *count = number;
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// See [`super::Incidents::incident_counts`].
+pub(super) async fn incident_counts<D: Dialect>(
+    store: &SqlStore<D>,
+) -> Result<Vec<(IncidentState, u64)>, StoreError> {
+    let open = IncidentState::ALL.into_iter().filter(|s| !s.is_over());
+    let mut counts: Vec<(IncidentState, u64)> = open.map(|state| (state, 0)).collect();
+    for row in &store.read(life_sql::INCIDENT_COUNTS, Vec::new()).await? {
+        let mut columns = Columns::<D>::of(row);
+        let (name, number) = (columns.text()?, columns.int()?);
+        for (known, count) in &mut counts {
+            if known.as_str() == name {
+                *count = u64::try_from(number).unwrap_or(0);
             }
         }
     }

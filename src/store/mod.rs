@@ -9,7 +9,6 @@ use crate::domain::restraint::LockSwitch;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -24,17 +23,23 @@ mod dialect;
 mod error;
 mod filing;
 mod health;
+mod incident;
+mod incidents;
 mod learnt;
+mod life_sql;
 mod listing;
+mod opening;
 mod orders;
 mod postgres;
 pub mod sql;
 mod sqlite;
 mod switch;
+mod trail;
 mod unproven;
 mod window;
 
 pub use desk::{Attributed, ByHand, Desk, Forgotten, LearntRow, Lesson, ReportFilter};
+pub use incidents::{Ended, Incidents, Wish};
 pub use switch::Known;
 
 /// How a store is opened.
@@ -239,7 +244,7 @@ pub struct OrderRow {
 
 /// Where the daemon keeps what it must not lose.
 #[async_trait]
-pub trait Store: Desk + Debug + Send + Sync {
+pub trait Store: Incidents + Desk {
     /// Files a batch in one transaction: all of it is durable when this returns `Ok`, none of it otherwise.
     /// Results are in the order of the batch. Each complaint is assessed at its own `received_at`, in the
     /// order of the batch; a crossing opens one incident and writes its orders in the same transaction.

@@ -1,11 +1,15 @@
 //! The outbox's side: an order is claimed under a lease, and settled only by who still holds it.
 
-use super::body::{SqlStore, listed, run};
+use super::body::{SqlStore, Tx, listed, run};
 use super::dialect::{Columns, Dialect, Value};
+use super::incident::{self, Doing, Incident};
+use super::life_sql;
 use super::listing::order_row;
 use super::sql;
+use super::trail::{About, Trail};
 use super::{Claim, Settlement, StoreError};
 use crate::domain::ids::OrderId;
+use crate::domain::incident::Event;
 use crate::domain::lock::OrderState;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqlSafeStr;
@@ -72,9 +76,10 @@ pub(super) async fn settle<D: Dialect>(
         Settlement::Refused { why } => (OrderState::Refused, "order.refused", why, None),
     };
     let OrderId(order) = claim.order.id;
-    let incident = claim.order.incident.0;
     let mut tx = store.begin().await?;
-    run::<D>(&mut tx, sql::HOLD_INCIDENT, vec![incident.into()]).await?;
+    let Some(mut incident) = incident::hold::<D>(&mut tx, claim.order.incident.0).await? else {
+        return Ok(false);
+    };
     let row = vec![
         order.into(),
         claim.token.into(),
@@ -84,27 +89,47 @@ pub(super) async fn settle<D: Dialect>(
         again.into(),
     ];
     if run::<D>(&mut tx, sql::SETTLE, row).await? == 0 {
+        // It was taken back, or somebody else has it. The try is over all the same.
+        let row = vec![order.into(), claim.token.into()];
+        if run::<D>(&mut tx, sql::END_LEASE, row).await? > 0 {
+            tx.commit().await?;
+        }
         return Ok(false);
     }
-    let follow = match settlement {
-        Settlement::Done { .. } => Some(sql::INCIDENT_LOCKED),
-        Settlement::Refused { .. } => Some(sql::INCIDENT_REFUSED),
-        Settlement::Later { .. } => None,
+    let mut trail = Trail::default();
+    let about = About {
+        incident: Some(incident.id.0),
+        order: Some(order),
     };
-    if let Some(statement) = follow {
-        run::<D>(&mut tx, statement, vec![incident.into()]).await?;
+    trail.add(now, ACTOR, action, about, answer);
+    let event = match settlement {
+        Settlement::Done { .. } if all_done::<D>(&mut tx, &incident).await? => Some(Event::Done),
+        Settlement::Refused { .. } => Some(Event::Refused),
+        Settlement::Done { .. } | Settlement::Later { .. } => None,
+    };
+    if let Some(event) = event {
+        let doing = Doing::by(ACTOR, answer, now);
+        // What cannot be is none of the order's business: it is settled as it is.
+        let met = incident
+            .meet::<D>(&mut tx, &mut trail, event, &doing)
+            .await?;
+        if let Err(why) = met {
+            tracing::warn!(%order, incident = %incident.id, state = incident.state.as_str(), ?event, %why, "an order's end did not fit its incident");
+        }
     }
-    let audit = vec![
-        now.into(),
-        ACTOR.into(),
-        action.into(),
-        incident.into(),
-        order.into(),
-        answer.as_str().into(),
-    ];
-    run::<D>(&mut tx, sql::INSERT_AUDIT, audit).await?;
+    trail.write::<D>(&mut tx).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// Whether nothing of the incident's newest orders is left to do.
+async fn all_done<D: Dialect>(tx: &mut Tx<D>, incident: &Incident) -> Result<bool, StoreError> {
+    let values = vec![incident.id.0.into(), i64::from(incident.round).into()];
+    let rows = D::rows(tx, life_sql::NOT_DONE.into_sql_str(), values).await?;
+    match rows.first() {
+        Some(row) => Ok(Columns::<D>::of(row).int()? == 0),
+        None => Ok(true),
+    }
 }
 
 /// See [`super::Store::next_due`].

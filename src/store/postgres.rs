@@ -4,6 +4,7 @@
 use super::body::SqlStore;
 use super::dialect::{Connection, Dialect, Row, Value, by_driver};
 use super::sql::{self, Marks};
+use super::trail;
 use super::{StoreError, StoreOptions};
 use sqlx::SqlStr;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -49,5 +50,7 @@ pub(super) async fn open(
         .connect_with(connect)
         .await?;
     MIGRATIONS.run(&pool).await?;
-    Ok(SqlStore::new(pool.clone(), pool, options.cached_complaints))
+    let store = SqlStore::new(pool.clone(), pool, options.cached_complaints);
+    trail::chain_old(&store).await?;
+    Ok(store)
 }

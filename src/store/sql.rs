@@ -39,7 +39,7 @@ pub(super) struct Bulk {
 }
 
 impl Bulk {
-    const fn values(head: &'static str, columns: usize, tail: &'static str) -> Self {
+    pub(super) const fn values(head: &'static str, columns: usize, tail: &'static str) -> Self {
         Self {
             head,
             columns,
@@ -49,7 +49,7 @@ impl Bulk {
         }
     }
 
-    const fn list(head: &'static str, first: usize, tail: &'static str) -> Self {
+    pub(super) const fn list(head: &'static str, first: usize, tail: &'static str) -> Self {
         Self {
             head,
             columns: 0,
@@ -111,7 +111,7 @@ pub(super) static UPSERT_IDENTITIES: Bulk = Bulk::values(
     7,
     " on conflict (id) do update set version = identities.version + 1, last_seen = case when \
      excluded.last_seen > identities.last_seen then excluded.last_seen else identities.last_seen end \
-     returning id, version, counted_from, open_incident",
+     returning id, version, counted_from, open_incident, cool_until, cool_by",
 );
 pub(super) static INSERT_REPORTS: Bulk = Bulk::values(
     "insert into reports (id, received_at, client, helo, mail_from, rcpt_to, feed, format, feedback_type, \
@@ -212,14 +212,16 @@ pub(super) const SELECT_WINDOW: &str = "select id, report_id, identity_id, feed,
      complainant, weight, may, strength, class, received_at from complaints where identity_id = $1 and received_at > $2 \
      order by received_at desc, id desc limit $3";
 const CLAIM_HEAD: &str = "update lock_orders set attempts = attempts + 1, lease_token = $1, \
-     lease_until = $2 where id = (select id from lock_orders where state = 'pending' and \
-     not_before <= $3 and (lease_until is null or lease_until <= $3) and not exists (select 1 from \
-     switches where name = 'locks' and state = 'paused') and target in (";
+     lease_until = $2 where id = (select o.id from lock_orders o where o.state = 'pending' and \
+     o.not_before <= $3 and (o.lease_until is null or o.lease_until <= $3) and (o.action = 'release' or \
+     not exists (select 1 from switches where name = 'locks' and state = 'paused')) and not exists (select 1 \
+     from lock_orders x where x.identity_id = o.identity_id and x.target = o.target and x.id <> o.id and \
+     x.lease_until > $3) and o.target in (";
 
 macro_rules! claim_tail {
     ($skip:literal) => {
         concat!(
-            ") order by not_before, ordered_at, id limit 1 ",
+            ") order by o.not_before, o.ordered_at, o.id limit 1 ",
             $skip,
             ") and state = 'pending' and not_before <= $3 \
              and (lease_until is null or lease_until <= $3) returning id"
@@ -232,33 +234,23 @@ pub(super) static CLAIM: Bulk = Bulk::list(CLAIM_HEAD, 4, claim_tail!(""));
 /// As [`CLAIM`], passing over what others hold.
 pub(super) static CLAIM_SKIPPING: Bulk =
     Bulk::list(CLAIM_HEAD, 4, claim_tail!("for update skip locked"));
+/// An order is due once its time has come, its lease has run out, and so have the leases on other orders for the
+/// same identity at the same target.
 pub(super) static NEXT_DUE: Bulk = Bulk::list(
-    "select min(case when lease_until is not null and lease_until > not_before then lease_until else \
-     not_before end) from lock_orders where state = 'pending' and not exists (select 1 from switches \
-     where name = 'locks' and state = 'paused') and target in (",
+    "select min(case when leased > not_before then leased else not_before end) from (select o.not_before, \
+     coalesce((select max(x.lease_until) from lock_orders x where x.identity_id = o.identity_id and \
+     x.target = o.target), 0) as leased from lock_orders o where o.state = 'pending' and \
+     (o.action = 'release' or not exists (select 1 from switches where name = 'locks' and \
+     state = 'paused')) and o.target in (",
     1,
-    ")",
+    ")) as due",
 );
 
-/// Of these incidents the ones that wait for nothing any more.
-pub(super) static SELECT_SETTLED: Bulk = Bulk::list(
-    "select id, opened_at from incidents where state in ('locked', 'refused', 'held') and id in (",
-    1,
-    ")",
-);
-pub(super) const FREE_IDENTITY: &str = "update identities set open_incident = null, counted_from = $2 \
-     where id = (select identity_id from incidents where id = $1) and open_incident = $1";
-pub(super) const END_INCIDENT: &str = "update incidents set state = $2 where id = $1";
-pub(super) const CANCEL_ORDERS: &str = "update lock_orders set state = 'refused', last_answer = $2, \
-     settled_at = $3, lease_token = null, lease_until = null where incident_id = $1 and \
-     state in ('pending', 'held')";
-pub(super) const INSERT_INCIDENT: &str = "insert into incidents (id, identity_id, state, opened_at, \
-     explanation, rule) values ($1, $2, $3, $4, $5, $6)";
 /// Whether a rule's crossing by an identity was recorded after an instant.
-pub(super) const RECORDED: &str = "select 1 from incidents where identity_id = $1 and rule = $2 and \
-     opened_at > $3 and state = 'observed' limit 1";
-/// Locks ordered after an instant.
-pub(super) const COUNT_LOCKS: &str = "select count(*) from incidents where opened_at > $1 and \
+pub(super) const RECORDED: &str = "select opened_at from incidents where identity_id = $1 and rule = $2 and \
+     opened_at > $3 and state = 'observed' order by opened_at desc limit 1";
+/// Holds and locks that rules ordered after an instant.
+pub(super) const COUNT_LOCKS: &str = "select count(*) from incidents where ordered_at > $1 and \
      state not in ('observed', 'held')";
 /// Takes the switch's row lock.
 pub(super) const HOLD_SWITCH: &str =
@@ -271,28 +263,12 @@ pub(super) const INSERT_FIRST_SEEN: &str = "insert into first_seen (kind, name, 
      ($1, $2, $3, $4) on conflict (kind, name, shape) do nothing";
 pub(super) const FIRST_SEEN: &str =
     "select at from first_seen where kind = $1 and name = $2 and shape = $3";
-pub(super) const APPROVE_INCIDENT: &str =
-    "update incidents set state = 'open' where id = $1 and state = 'held'";
-pub(super) const APPROVE_ORDERS: &str = "update lock_orders set state = 'pending', ordered_at = $2, \
-     not_before = $2, settled_at = null where incident_id = $1 and state = 'held'";
-pub(super) const INSERT_ORDER: &str = "insert into lock_orders (id, incident_id, identity_id, action, \
-     subject, target, state, reason, attempts, not_before, ordered_at, settled_at) \
-     values ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $9, $10)";
-pub(super) const INSERT_AUDIT: &str = "insert into audit (at, actor, action, incident_id, order_id, \
-     detail) values ($1, $2, $3, $4, $5, $6)";
-pub(super) const SET_OPEN_INCIDENT: &str = "update identities set open_incident = $2 where id = $1";
-pub(super) const SET_COUNTED_FROM: &str = "update identities set counted_from = $2 where id = $1";
-
-/// Takes the incident's row lock, so that two orders settled at once see each other.
-pub(super) const HOLD_INCIDENT: &str = "update incidents set state = state where id = $1";
 pub(super) const SETTLE: &str = "update lock_orders set state = $3, last_answer = $4, \
      settled_at = $5, not_before = coalesce($6, not_before), lease_token = null, lease_until = null \
      where id = $1 and lease_token = $2 and state = 'pending'";
-pub(super) const INCIDENT_LOCKED: &str = "update incidents set state = 'locked' where id = $1 and \
-     state = 'open' and not exists (select 1 from lock_orders where incident_id = $1 and \
-     state <> 'done')";
-pub(super) const INCIDENT_REFUSED: &str =
-    "update incidents set state = 'refused' where id = $1 and state in ('open', 'locked')";
+/// A try of an order that was taken back meanwhile is over.
+pub(super) const END_LEASE: &str = "update lock_orders set lease_token = null, lease_until = null \
+     where id = $1 and lease_token = $2";
 
 macro_rules! select_order {
     ($rest:literal) => {
@@ -340,7 +316,6 @@ pub fn all(skipping: bool) -> Vec<String> {
         &ADD_HEALTH,
         &SELECT_STANDINGS,
         &NEXT_DUE,
-        &SELECT_SETTLED,
         claim,
     ];
     let unproven = match skipping {
@@ -357,7 +332,6 @@ pub fn all(skipping: bool) -> Vec<String> {
         FORGET_HOURS,
         FORGET_HEALTH,
         FEED_HEALTH,
-        FREE_IDENTITY,
         RECORDED,
         COUNT_LOCKS,
         HOLD_SWITCH,
@@ -365,22 +339,11 @@ pub fn all(skipping: bool) -> Vec<String> {
         SET_SWITCH,
         INSERT_FIRST_SEEN,
         FIRST_SEEN,
-        APPROVE_INCIDENT,
-        APPROVE_ORDERS,
         WAITING,
-        END_INCIDENT,
-        CANCEL_ORDERS,
         OPEN_INCIDENTS,
         SELECT_WINDOW,
-        INSERT_INCIDENT,
-        INSERT_ORDER,
-        INSERT_AUDIT,
-        SET_OPEN_INCIDENT,
-        SET_COUNTED_FROM,
-        HOLD_INCIDENT,
         SETTLE,
-        INCIDENT_LOCKED,
-        INCIDENT_REFUSED,
+        END_LEASE,
         ORDER,
         ORDERS,
         ORDER_COUNTS,
@@ -391,9 +354,11 @@ pub fn all(skipping: bool) -> Vec<String> {
     bulks
         .into_iter()
         .chain(desk::bulks())
+        .chain(super::life_sql::BULKS)
         .flat_map(|bulk| [1, 2, MOST].map(|size| bulk.sized(size, marks).as_str().to_owned()))
         .chain(plain.map(str::to_owned))
         .chain(desk::PLAIN.map(str::to_owned))
+        .chain(super::life_sql::PLAIN.map(str::to_owned))
         .collect()
 }
 

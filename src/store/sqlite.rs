@@ -4,6 +4,7 @@
 use super::body::SqlStore;
 use super::dialect::{Connection, Dialect, Row, Value, by_driver};
 use super::sql::{self, Marks};
+use super::trail;
 use super::{StoreError, StoreOptions};
 use sqlx::SqlStr;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -73,7 +74,9 @@ pub(super) async fn open(
         .max_connections(options.readers.max(1))
         .acquire_timeout(options.timeout)
         .connect_lazy_with(connect.read_only(true));
-    Ok(SqlStore::new(writers, readers, options.cached_complaints))
+    let store = SqlStore::new(writers, readers, options.cached_complaints);
+    trail::chain_old(&store).await?;
+    Ok(store)
 }
 
 /// Makes the file readable for its owner only; SQLite gives its side files the same mode. One that is

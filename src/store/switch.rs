@@ -1,15 +1,13 @@
-//! What the desk switches by hand: whether locks go out at all, and which of those that were held back may.
-//! And since when rules and feeds are known.
+//! What the desk switches by hand: whether locks go out at all. And since when rules and feeds are known.
 
 use super::StoreError;
 use super::body::{SqlStore, Tx, run};
 use super::dialect::{Columns, Dialect, Row};
 use super::sql;
-use crate::domain::ids::IncidentId;
+use super::trail::{About, Trail};
 use crate::domain::restraint::LockSwitch;
 use jiff::Timestamp;
 use sqlx::SqlSafeStr;
-use uuid::Uuid;
 
 const ON: &str = "on";
 const PAUSED: &str = "paused";
@@ -66,48 +64,11 @@ pub(super) async fn set<D: Dialect>(
     if run::<D>(&mut tx, sql::SET_SWITCH, row).await? == 0 {
         return Ok(false);
     }
-    audit::<D>(&mut tx, action, None, actor, why, now).await?;
+    let mut trail = Trail::default();
+    trail.add(now, actor, action, About::default(), why);
+    trail.write::<D>(&mut tx).await?;
     tx.commit().await?;
     Ok(true)
-}
-
-/// See [`super::Store::approve_incident`].
-pub(super) async fn approve<D: Dialect>(
-    store: &SqlStore<D>,
-    incident: IncidentId,
-    actor: &str,
-    why: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let mut tx = store.begin().await?;
-    if run::<D>(&mut tx, sql::APPROVE_INCIDENT, vec![incident.0.into()]).await? == 0 {
-        return Ok(false);
-    }
-    let row = vec![incident.0.into(), now.into()];
-    run::<D>(&mut tx, sql::APPROVE_ORDERS, row).await?;
-    let id = Some(incident.0);
-    audit::<D>(&mut tx, "incident.approved", id, actor, why, now).await?;
-    tx.commit().await?;
-    Ok(true)
-}
-
-async fn audit<D: Dialect>(
-    tx: &mut Tx<D>,
-    action: &str,
-    incident: Option<Uuid>,
-    actor: &str,
-    why: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let row = vec![
-        now.into(),
-        actor.into(),
-        action.into(),
-        incident.into(),
-        None::<Uuid>.into(),
-        why.into(),
-    ];
-    run::<D>(tx, sql::INSERT_AUDIT, row).await.map(drop)
 }
 
 /// See [`super::Store::first_seen`].

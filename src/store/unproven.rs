@@ -4,12 +4,14 @@
 use super::accounts;
 use super::body::{SqlStore, insert, run};
 use super::caps;
+use super::closing;
+use super::crossing::{self, Present};
 use super::dialect::{Columns, Dialect, Value};
 use super::filing::{self, Held};
 use super::orders::token;
 use super::sql;
+use super::trail::Trail;
 use super::{StoreError, Unproven};
-use super::{closing, crossing};
 use crate::domain::complaint::Complaint;
 use crate::domain::filing::{Filed, Filing, Policy};
 use crate::domain::ids::{IdentityId, ReportId};
@@ -112,7 +114,8 @@ pub(super) async fn judge<D: Dialect>(
     }
     let one = [filing];
     let mut held: HashMap<IdentityId, Held> = filing::hold_identities::<D>(&mut tx, &one).await?;
-    closing::expire::<D>(&mut tx, &mut held, policy).await?;
+    let mut trail = Trail::default();
+    closing::expire::<D>(&mut tx, &mut trail, &mut held, policy).await?;
     let attribution = serde_json::to_string(&filing.attribution)
         .map_err(|error| StoreError::Row(error.to_string()))?;
     let row = vec![
@@ -134,8 +137,14 @@ pub(super) async fn judge<D: Dialect>(
     accounts::remember::<D>(&mut tx, &one).await?;
     let new = filing::insert_complaints::<D>(&mut tx, &one).await?;
     let (counted, over) = caps::hold::<D>(&mut tx, new, policy).await?;
+    let mut present = Present {
+        held,
+        trail,
+        decided_at: Some(now),
+    };
     let (mut opened, windows) =
-        crossing::assess(store, &mut tx, &counted, &held, policy, Some(now)).await?;
+        crossing::assess(store, &mut tx, &counted, &mut present, policy).await?;
+    present.trail.write::<D>(&mut tx).await?;
     tx.commit().await?;
     store.windows.put(windows);
     let is = |all: &[Complaint]| all.iter().any(|c| c.report == filing.id);

@@ -4,6 +4,7 @@
 
 use crate::domain::complaint::Complaint;
 use crate::domain::ids::IdentityId;
+use crate::domain::restraint::Told;
 use crate::domain::threshold::History;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
@@ -23,6 +24,8 @@ pub(super) struct Window {
     pub(super) spent: Timestamp,
     /// The complaints in the order they came.
     pub(super) complaints: History,
+    /// What was told of it, as far as it is known here.
+    pub(super) told: Told,
 }
 
 impl Window {
@@ -155,6 +158,7 @@ mod tests {
             from: at(from),
             spent: Timestamp::MIN,
             complaints: received.iter().map(complaint).collect(),
+            told: Told::default(),
         }
     }
 

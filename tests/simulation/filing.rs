@@ -7,7 +7,7 @@ use super::world::{Order, TARGET, World};
 use arfd::clock::Clock;
 use arfd::domain::filing::{Filed, Filing};
 use arfd::domain::ids::IncidentId;
-use arfd::domain::lock::{LockOrder, OrderState};
+use arfd::domain::lock::{Action, LockOrder, OrderState};
 use jiff::{SignedDuration, Timestamp};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -145,7 +145,7 @@ impl World {
             state,
         };
         self.orders
-            .insert(LockOrder::id_of(incident, target), order);
+            .insert(LockOrder::id_of(incident, target, Action::Lock, 1), order);
     }
 }
 

@@ -15,14 +15,12 @@ const SPREAD: (i64, u32, usize, usize) = (7200, 6, 2, 2);
 /// The same for the store.
 pub fn rules() -> Vec<Rule> {
     let rule = |name: &str, seconds: i64, weight: u32, messages: usize, feeds: usize| Rule {
-        min_complainants: 1,
         name: name.into(),
-        feeds: vec![],
-        feedback_types: vec![],
         window_seconds: seconds as u64,
         min_weight: weight.into(),
         min_messages: messages as u64,
         min_feeds: feeds as u64,
+        ..Rule::default()
     };
     let burst = Rule {
         feedback_types: vec![FeedbackType::Abuse],

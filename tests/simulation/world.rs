@@ -104,6 +104,7 @@ impl World {
                 caps: Default::default(),
                 rules: rules(),
                 restraints: Default::default(),
+                life: Default::default(),
                 // Longer than any history: what expires is the store's own tests' subject.
                 reopen_after_seconds: 1 << 40,
                 targets: match plan.observe {

@@ -115,10 +115,10 @@ async fn closing_by_hand_cancels_and_starts_anew(place: super::Place) {
             .is_empty()
     );
     let orders = store.orders(10).await.unwrap();
-    assert_eq!(orders[0].state, OrderState::Refused);
+    assert_eq!(orders[0].state, OrderState::Cancelled);
     assert_eq!(
         orders[0].last_answer.as_deref(),
-        Some("the incident was closed: ticket 1")
+        Some("taken back: ticket 1")
     );
     let targets = [TARGET.to_owned()];
     let claim = store

@@ -13,10 +13,21 @@ pub fn shapes() -> Vec<(&'static str, String, String)> {
     let quoted = "Content-Transfer-Encoding: quoted-printable\n\n";
     let nest = |n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n");
     let nested: String = (0..1_000).map(nest).collect();
+    let encoded = format!("Original-Rcpt-To: {}\n", "=?a?q?".repeat(650));
     [
         ("boundaries", head.to_owned(), "--b\n"),
         ("near boundaries", head.to_owned(), "\n--b-x"),
         ("nested", String::new(), &nested),
+        (
+            "nested under one boundary",
+            String::new(),
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\n",
+        ),
+        (
+            "multiparts side by side",
+            head.to_owned(),
+            "--b\nContent-Type: multipart/mixed\n\n",
+        ),
         (
             "no boundary",
             "Content-Type: multipart/mixed\n\n".into(),
@@ -39,6 +50,8 @@ pub fn shapes() -> Vec<(&'static str, String, String)> {
             format!("{feedback}\n"),
             "Original-Rcpt-To: <a@b>,<c@d>\n",
         ),
+        ("encoded addresses", format!("{feedback}\n"), &encoded),
+        ("list in one field", format!("{feedback}\nX:\n"), "  - y\n"),
         (
             "fields in base64",
             format!("{feedback}{base64}"),

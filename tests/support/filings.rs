@@ -106,15 +106,12 @@ pub fn policy(min_weight: u64, targets: &[&str]) -> Policy {
         reopen_after_seconds: 7 * 86_400,
         rules: vec![Rule {
             name: "burst".into(),
-            feeds: vec![],
-            feedback_types: vec![],
             window_seconds: 3600,
             min_weight,
-            min_messages: 1,
-            min_complainants: 1,
-            min_feeds: 1,
+            ..Rule::default()
         }],
         restraints: Default::default(),
+        life: Default::default(),
         targets: targets.iter().map(|t| (*t).to_owned()).collect(),
     }
 }

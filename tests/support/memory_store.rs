@@ -37,7 +37,7 @@ pub struct MemoryStore {
 pub fn order(target: &str, smtp_auth: &str, identity: &str, at: Timestamp) -> LockOrder {
     let incident = IncidentId::of(&[smtp_auth.as_bytes(), identity.as_bytes()]);
     LockOrder {
-        id: LockOrder::id_of(incident, target),
+        id: LockOrder::id_of(incident, target, Action::Lock, 1),
         incident,
         identity: Identity {
             outgoing_user: OutgoingUser::parse(smtp_auth),

@@ -6,6 +6,7 @@ pub mod directory;
 pub mod dns;
 pub mod filings;
 pub mod mail;
+pub mod memory_incidents;
 pub mod memory_store;
 pub mod postgres;
 pub mod signed;

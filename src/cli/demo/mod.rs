@@ -113,13 +113,12 @@ fn settings(folder: &Path, filter: &str, password: &str) -> Settings {
     ];
     settings.rules = vec![config::Rule {
         name: "demo".into(),
-        feeds: vec![],
-        feedback_types: vec![],
         window: Span::secs(7200),
         min_weight: 15,
         min_messages: 8,
         min_complainants: 5,
         min_feeds: 2,
+        ..config::Rule::default()
     }];
     // Nothing is new to a demonstration.
     settings.restraint.trial = Span::secs(0);

@@ -86,10 +86,16 @@ impl Sources {
     }
 }
 
-/// By its name: what is inside an enclosed message may look like an mbox.
+/// By its name, or where that has no ending by its first line: `/var/mail/kim`, Thunderbird's `Inbox`. Other names do not
+/// count, because a single message may begin with such a line too.
 fn is_mbox(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|end| end.eq_ignore_ascii_case("mbox") || end.eq_ignore_ascii_case("mbx"))
+    if let Some(end) = path.extension() {
+        return end.eq_ignore_ascii_case("mbox") || end.eq_ignore_ascii_case("mbx");
+    }
+    let mut line = Vec::new();
+    let read = File::open(path)
+        .and_then(|file| BufReader::new(file.take(1_000)).read_until(b'\n', &mut line));
+    path.is_file() && read.is_ok() && is_separator(&line)
 }
 
 /// Whether a folder's file is mail: by its name, or because it begins like mail.

@@ -12,7 +12,7 @@ pub struct HeaderRule {
     /// The header's name, compared without case.
     pub name: String,
     /// What to take from its value: the first group, or the whole match where there is no group. Without a pattern the
-    /// value itself is the identity, without what known mail servers write around it (see [`undressed`]).
+    /// value itself is the identity, without what known mail servers write around it.
     pub capture: Option<Regex>,
 }
 

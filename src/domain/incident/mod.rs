@@ -1,45 +1,21 @@
-//! Incidents: what a crossing opens, with everything needed to answer *why* at three in the morning.
+//! Incidents: what a crossing opens, with everything needed to answer *why* at three in the morning; where they
+//! stand, and what may follow (`machine.rs`).
+
+mod machine;
+mod state;
+mod step;
+mod why;
+
+pub use super::rule::Step;
+pub use machine::{By, Change, Effect, Event, Facts, NotAllowed, Way, transition};
+pub use state::IncidentState;
+pub use why::{AtTarget, ByPerson, Escalation, Terms, Why};
 
 use super::ids::{IdentityId, IncidentId, ReportId};
 use super::restraint::{Judged, Restraint};
 use super::threshold::Crossing;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-/// Where an incident stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IncidentState {
-    /// A lock is ordered and not yet confirmed.
-    Open,
-    /// A lock would be ordered, but waits for a person: locks are paused, or too many were ordered.
-    Held,
-    /// The target confirmed the lock.
-    Locked,
-    /// No target took the order; the desk must look.
-    Refused,
-    /// Over by its age: the identity is assessed anew.
-    Expired,
-    /// Closed by hand: the identity is assessed anew.
-    Closed,
-    /// Recorded while locks are switched off: nothing was or will be sent. Closed from the start.
-    Observed,
-}
-
-impl IncidentState {
-    /// The stable name, as in the store and metric labels.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Held => "held",
-            Self::Locked => "locked",
-            Self::Refused => "refused",
-            Self::Expired => "expired",
-            Self::Closed => "closed",
-            Self::Observed => "observed",
-        }
-    }
-}
 
 /// Why an incident was opened: the rule as it stood, the arithmetic, the exact reports, who decided, when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +31,12 @@ pub struct Explanation {
     /// What kept it from locking at once, if anything did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restraint: Option<Restraint>,
+    /// How long what it orders lasts, and who ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
+    /// The stronger rules that were crossed since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalations: Vec<Escalation>,
 }
 
 impl Explanation {
@@ -71,6 +53,8 @@ impl Explanation {
             trigger,
             decided_by,
             decided_at: now,
+            terms: None,
+            escalations: Vec::new(),
         }
     }
 
