@@ -97,6 +97,7 @@ metrics! {
     order_seconds: HistogramVec("arfd_order_seconds", "Seconds from a lock order to the target's confirmed lock.", labels ["target"], buckets ORDER_SECONDS);
     lock_calls: IntCounterVec("arfd_lock_calls_total", "Calls to lock APIs, by target, call and outcome.", labels ["target", "call", "outcome"]);
     lock_call_seconds: HistogramVec("arfd_lock_call_seconds", "Seconds that calls to lock APIs took.", labels ["target", "call"], buckets SECONDS);
+    orders_under_way: IntGaugeVec("arfd_orders_under_way", "Orders that a target is being asked to carry out now, by target.", labels ["target"]);
     breaker_open: IntGaugeVec("arfd_breaker_open", "1 while a target is not asked because it kept failing.", labels ["target"]);
     commit_batch: Histogram("arfd_commit_batch_reports", "Reports filed in one transaction.", buckets BATCH);
     commit_seconds: Histogram("arfd_commit_seconds", "Seconds that one filing transaction took.", buckets SECONDS);

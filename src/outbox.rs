@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::store::{Claim, Settlement, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use lanes::{Lanes, Slot};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
@@ -31,10 +32,25 @@ pub struct Settings {
     /// The age after which an order is not sent any more: what is left over from days ago, or from before a
     /// time of observing, must not lock by surprise.
     pub max_age: Duration,
-    /// Tries under way at once.
+    /// Tries under way at once at each target.
     pub concurrency: usize,
+    /// Targets that have limits of their own, by name.
+    pub lanes: BTreeMap<String, LaneSettings>,
     /// How often to look for orders that another node wrote.
     pub poll: Duration,
+}
+
+/// What is set for one target alone; the rest is as for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneSettings {
+    /// Tries under way at once.
+    pub concurrency: Option<usize>,
+    /// Orders begun in any minute.
+    pub max_per_minute: Option<u32>,
+    /// Failures in a row after which it is left alone.
+    pub breaker_limit: Option<u32>,
+    /// For how long.
+    pub breaker_pause: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -50,6 +66,7 @@ impl Default for Settings {
             max_attempts: None,
             max_age: Duration::from_hours(72),
             concurrency: 4,
+            lanes: BTreeMap::new(),
             poll: Duration::from_secs(5),
         }
     }
@@ -146,7 +163,7 @@ impl Outbox {
         if !open.is_empty() {
             let claim = self.store.claim(&open, now, self.settings.lease).await?;
             if let Some(claim) = claim {
-                if let Some(slot) = self.lanes.enter(&claim.order.target) {
+                if let Some(slot) = self.lanes.enter(&claim.order.target, now) {
                     return Ok(Next::Job(Box::new(Job { claim, slot })));
                 }
                 return Err(StoreError::Row(format!(
@@ -190,7 +207,7 @@ impl Outbox {
         };
         let now = self.clock.now();
         match &outcome {
-            Outcome::Later { why } => {
+            Outcome::Later { why } | Outcome::Busy { why, .. } => {
                 if slot.failed(now) {
                     tracing::warn!(lock_target = %order.target, why, "left alone for a while: it kept failing");
                 }
@@ -229,21 +246,26 @@ impl Outbox {
     }
 
     fn judge(&self, order: &LockOrder, outcome: Outcome, now: Timestamp) -> Settlement {
-        match outcome {
-            Outcome::Done { answer } => Settlement::Done { answer },
-            Outcome::Refused { why } => Settlement::Refused { why },
-            Outcome::Later { why } => match self.settings.max_attempts {
-                Some(most) if order.attempts >= most => Settlement::Refused {
-                    why: format!("given up after {} tries; the last: {why}", order.attempts),
-                },
-                _ => Settlement::Later {
-                    why,
-                    at: self
-                        .settings
-                        .backoff
-                        .next(order.attempts, (self.jitter)(), now),
-                },
+        let (why, after) = match outcome {
+            Outcome::Done { answer } => return Settlement::Done { answer },
+            Outcome::Refused { why } => return Settlement::Refused { why },
+            Outcome::Later { why } => (why, Duration::ZERO),
+            Outcome::Busy { why, after } => (why, after),
+        };
+        match self.settings.max_attempts {
+            Some(most) if order.attempts >= most => Settlement::Refused {
+                why: format!("given up after {} tries; the last: {why}", order.attempts),
             },
+            _ => {
+                let backoff = &self.settings.backoff;
+                let at = backoff.next(order.attempts, (self.jitter)(), now);
+                let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
+                let asked = now.checked_add(after).unwrap_or(Timestamp::MAX);
+                Settlement::Later {
+                    why,
+                    at: at.max(asked),
+                }
+            }
         }
     }
 

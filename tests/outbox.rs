@@ -18,6 +18,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+mod lanes;
+
 /// What the next try does.
 #[derive(Clone, Debug)]
 enum Act {

@@ -76,6 +76,7 @@ fn the_sample_has_every_key() {
                 "identification.scripts",
                 "smtp.listeners",
                 "smtp.users",
+                "targets",
             ]
             .contains(&key.as_str())
         })

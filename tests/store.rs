@@ -13,6 +13,7 @@ mod life;
 mod orders;
 mod proving;
 mod restraint;
+mod routing;
 mod speed;
 mod statements;
 

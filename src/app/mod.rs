@@ -4,6 +4,7 @@
 mod aliases;
 mod desk;
 mod doors;
+mod targets;
 mod watchdog;
 mod wire;
 
@@ -18,7 +19,7 @@ use crate::intake::Intake;
 use crate::intake::health::Health;
 use crate::intake::reprove::Reprover;
 use crate::intake::writer;
-use crate::lock::spamexperts;
+use crate::lock::SetupError;
 use crate::lookup::{self, AliasFile};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -65,9 +66,15 @@ pub enum StartError {
     /// There is no store to look into.
     #[error("store.url: there is no store at {}", .0.display())]
     NoStore(PathBuf),
-    /// The target cannot be set up.
-    #[error("lock.spamexperts")]
-    Target(#[from] spamexperts::SetupError),
+    /// A target cannot be set up.
+    #[error("{key}")]
+    Target {
+        /// Its section.
+        key: String,
+        /// Why.
+        #[source]
+        cause: SetupError,
+    },
     /// The certificate or its key cannot be used.
     #[error("smtp.tls.{}: {_0}", .0.key())]
     Tls(smtp::TlsError),
@@ -149,7 +156,7 @@ impl Daemon {
         let store = open_store(settings).await?;
         let policy = wire::policy(settings, store.as_ref(), clock.now()).await;
         let policy = policy.map_err(StartError::Unreadable)?;
-        let targets = wire::targets(settings, &metrics, &clock)?;
+        let targets = targets::build(settings, &metrics, &clock)?;
         let keys = wire::keys(settings, &metrics, &clock)?;
         let doors = doors::open(settings)?;
         let (http_listener, http_address) = listen("http.listen", settings.http.listen).await?;

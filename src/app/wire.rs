@@ -2,24 +2,21 @@
 
 use super::StartError;
 use crate::clock::Clock;
-use crate::config::{Feed, Settings, SmtpUser, Target};
+use crate::config::{Feed, Settings, SmtpUser};
 use crate::domain::filing::Policy;
 use crate::domain::incident::IncidentState;
-use crate::domain::lock::{Backoff, OrderState, SPAMEXPERTS};
+use crate::domain::lock::{Backoff, OrderState};
 use crate::domain::restraint::Restraint;
 use crate::domain::standing::Standing;
 use crate::intake::prepare::Judge;
 use crate::intake::reprove;
 use crate::intake::writer::WriterSettings;
-use crate::lock::LockTarget;
-use crate::lock::spamexperts::{self, SpamExperts};
 use crate::metrics::Metrics;
 use crate::outbox;
 use crate::proving::{self, Prover};
 use crate::smtp::{self, AuthSettings, HashError, PasswordHash, Tls, User, Users};
 use crate::store::{self, Known, Store, StoreError, StoreOptions};
 use jiff::{SignedDuration, Timestamp};
-use regex::Regex;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -164,34 +161,12 @@ pub fn reprove_settings(settings: &Settings) -> reprove::Settings {
     }
 }
 
-/// Whom to ask for locks; nobody while they are only observed.
-pub fn targets(
-    settings: &Settings,
-    metrics: &Arc<Metrics>,
-    clock: &Arc<dyn Clock>,
-) -> Result<Vec<Arc<dyn LockTarget>>, StartError> {
-    match settings.lock.target {
-        Target::Observe => {
-            tracing::warn!("lock.target is \"observe\": lock orders are recorded, not sent");
-            Ok(Vec::new())
-        }
-        Target::SpamExperts => {
-            let target = SpamExperts::new(
-                spamexperts_settings(settings)?,
-                Arc::clone(metrics),
-                Arc::clone(clock),
-            )?;
-            Ok(vec![Arc::new(target)])
-        }
-    }
-}
-
 /// Says which orders wait for a target that is not configured: nobody will carry them out.
 pub async fn tell_of_orphans(store: &dyn Store, settings: &Settings) {
     let known = settings.to_policy().targets;
     match store.waiting().await {
         Ok(waiting) => {
-            for (target, orders) in waiting.iter().filter(|(name, _)| !known.contains(name)) {
+            for (target, orders) in waiting.iter().filter(|(name, _)| !known.knows(name)) {
                 tracing::warn!(
                     lock_target = target,
                     orders,
@@ -204,37 +179,24 @@ pub async fn tell_of_orphans(store: &dyn Store, settings: &Settings) {
     }
 }
 
-fn spamexperts_settings(settings: &Settings) -> Result<spamexperts::Settings, regex::Error> {
-    let s = &settings.lock.spamexperts;
-    Ok(spamexperts::Settings {
-        name: SPAMEXPERTS.to_owned(),
-        url: s.url.clone(),
-        login: s.login.clone(),
-        password: s.password.to_secret_string(),
-        lock_call: s.lock_call.clone(),
-        list_call: s.list_call.clone(),
-        lock_parameters: s.lock_parameters.clone(),
-        list_parameters: s.list_parameters.clone(),
-        success: Regex::new(&s.success)?,
-        already_locked: Regex::new(&s.already_locked)?,
-        refused: s
-            .refusals
-            .iter()
-            .map(|r| Regex::new(r))
-            .collect::<Result<_, _>>()?,
-        refused_statuses: s.refused_statuses.clone(),
-        timeout: s.timeout.0,
-        connect_timeout: s.connect_timeout.0,
-        max_body: to_usize(s.max_answer.0),
-        ca_file: s.ca_file.clone(),
-    })
-}
-
 /// How the outbox works.
 pub fn outbox_settings(settings: &Settings) -> outbox::Settings {
     let s = &settings.outbox;
     outbox::Settings {
         concurrency: s.concurrency,
+        lanes: settings
+            .active_targets()
+            .into_iter()
+            .map(|(_, table)| {
+                let own = outbox::LaneSettings {
+                    concurrency: table.concurrency,
+                    max_per_minute: table.max_per_minute,
+                    breaker_limit: table.breaker_failures,
+                    breaker_pause: table.breaker_pause.map(|span| span.0),
+                };
+                (table.name.clone(), own)
+            })
+            .collect(),
         lease: s.lease.0,
         backoff: Backoff {
             first: s.first_retry.0,

@@ -154,7 +154,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         Some(StartError::Listen { .. } | StartError::Store { .. }) => UNAVAILABLE,
         Some(StartError::NoStore(_)) => NO_INPUT,
         Some(
-            StartError::Target(_)
+            StartError::Target { .. }
             | StartError::Pattern(_)
             | StartError::Tls(_)
             | StartError::Aliases(_)

@@ -1,11 +1,10 @@
 //! Whether settings make sense. All problems are reported at once, each with its key.
 
 use super::check_feeds;
-use super::settings::{Settings, Target};
-use super::{aliases, identification, place, restraint, rules, secure};
+use super::settings::Settings;
+use super::{aliases, identification, place, restraint, rules, secure, targets};
 use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
-use regex::Regex;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -80,6 +79,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     check_feeds::feeds(settings, &mut problems);
     rules::check(settings, &mut problems);
     lock(settings, &mut problems);
+    targets::check(settings, &mut problems);
     restraint::check(settings, &mut problems);
     problems.0
 }
@@ -287,42 +287,4 @@ fn lock(settings: &Settings, problems: &mut Problems) {
         "lock.cool_down",
         "must be at most 7d",
     );
-    let target = &settings.lock.spamexperts;
-    for (key, pattern) in std::iter::once(("success", &target.success))
-        .chain([("already_locked", &target.already_locked)])
-        .chain(target.refusals.iter().map(|r| ("refusals", r)))
-    {
-        if let Err(e) = Regex::new(pattern) {
-            problems.add(
-                format!("lock.spamexperts.{key}"),
-                format!("is not a regular expression: {e}"),
-            );
-        }
-    }
-    for (key, parameters) in [
-        ("lock_parameters", &target.lock_parameters),
-        ("list_parameters", &target.list_parameters),
-    ] {
-        for name in parameters.keys().filter(|name| is_reserved(name)) {
-            problems.add(
-                format!("lock.spamexperts.{key}"),
-                format!("'{name}' is said by the order itself and cannot be fixed"),
-            );
-        }
-    }
-    if settings.lock.target != Target::SpamExperts {
-        return;
-    }
-    problems.demand(
-        settings.outbox.lease.0.mul_f64(0.9) > target.timeout.0.saturating_mul(3),
-        "outbox.lease",
-        "must be longer than three calls of lock.spamexperts.timeout and a tenth, or two workers do one order",
-    );
-}
-
-/// Parameters of a call that arfd fills in.
-fn is_reserved(name: &str) -> bool {
-    ["call", "domain", "username", "identity"]
-        .iter()
-        .any(|reserved| reserved.eq_ignore_ascii_case(name))
 }

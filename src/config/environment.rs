@@ -29,7 +29,8 @@ const WORD_LISTS: [&str; 11] = [
 /// Lists of patterns, in which commas mean themselves: the variable holds one.
 const PATTERN_LISTS: [&str; 1] = ["lock.spamexperts.refusals"];
 /// Lists of tables, which only a file can hold.
-const FILE_ONLY: [&str; 7] = [
+const FILE_ONLY: [&str; 8] = [
+    "targets",
     "feeds",
     "rules",
     "identification.headers",

@@ -17,7 +17,9 @@ mod rules;
 mod secure;
 mod settings;
 mod smtp;
+mod spamexperts;
 mod target;
+mod targets;
 mod translate;
 mod values;
 
@@ -33,7 +35,9 @@ pub use rules::Rule;
 pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};
 pub use settings::*;
 pub use smtp::Smtp;
+pub use spamexperts::SpamExperts;
 pub use target::check_target;
+pub use targets::{Kind, TargetTable, Webhook};
 pub use values::{MASK, Secret, SecretUrl, Size, Span};
 
 use std::ffi::OsString;
@@ -63,7 +67,7 @@ pub enum ConfigError {
     #[error("{key}: {}: {cause}", path.display())]
     SecretFile {
         /// The setting that names the file.
-        key: &'static str,
+        key: String,
         /// The file.
         path: PathBuf,
         /// Why.
@@ -179,6 +183,9 @@ mod place_tests;
 #[cfg(test)]
 #[path = "secure_tests.rs"]
 mod secure_tests;
+#[cfg(test)]
+#[path = "targets_tests.rs"]
+mod targets_tests;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

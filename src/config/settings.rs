@@ -8,11 +8,11 @@ use super::identification::{Identification, OwnSettings};
 use super::restraint::Restraint;
 use super::rules::Rule;
 use super::smtp::Smtp;
-use super::values::{Secret, SecretUrl, Size, Span};
+use super::spamexperts::SpamExperts;
+use super::targets::TargetTable;
+use super::values::{Secret, SecretUrl, Span};
 use crate::domain::life::Life;
-use crate::lock::spamexperts;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -40,6 +40,8 @@ pub struct Settings {
     pub restraint: Restraint,
     /// How lock orders are carried out.
     pub outbox: Outbox,
+    /// Where locks go, when `lock.target` is "targets".
+    pub targets: Vec<TargetTable>,
     /// How feeds are proven that need DNS for it.
     pub proving: Proving,
     /// Sources of reports and their proof.
@@ -71,6 +73,7 @@ impl Default for Settings {
             restraint: Restraint::default(),
             outbox: Outbox::default(),
             proving: Proving::default(),
+            targets: Vec::new(),
             feeds: Vec::new(),
             rules: vec![
                 rule("burst", 2, 50, 10, 10, 1),
@@ -217,76 +220,17 @@ pub enum Target {
     /// None: orders are recorded, not sent.
     #[default]
     Observe,
-    /// SpamExperts / Spampanel.
+    /// SpamExperts / Spampanel, by the section `lock.spamexperts`: one target for everything.
     SpamExperts,
-}
-
-/// The filter's lock API.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SpamExperts {
-    /// Where the API is, e.g. `https://filter.example.net/cgi-bin/api`.
-    pub url: String,
-    /// Login.
-    pub login: String,
-    /// Password.
-    pub password: Secret,
-    /// A file that holds the password, read instead of `password`.
-    pub password_file: Option<PathBuf>,
-    /// Name of the call that locks.
-    pub lock_call: String,
-    /// Name of the call that lists what is locked.
-    pub list_call: String,
-    /// Further fixed parameters of the lock call.
-    pub lock_parameters: BTreeMap<String, String>,
-    /// Further fixed parameters of the list call.
-    pub list_parameters: BTreeMap<String, String>,
-    /// What a plain-text answer to the lock call looks like when it worked.
-    pub success: String,
-    /// What it looks like when the identity was locked already.
-    pub already_locked: String,
-    /// Answers that no retry will mend.
-    pub refusals: Vec<String>,
-    /// HTTP statuses that no retry will mend.
-    pub refused_statuses: Vec<u16>,
-    /// A file with certificates (PEM) to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
-    /// How long a call may take.
-    pub timeout: Span,
-    /// How long its connection may take.
-    pub connect_timeout: Span,
-    /// The longest answer that is read.
-    pub max_answer: Size,
-}
-
-impl Default for SpamExperts {
-    fn default() -> Self {
-        Self {
-            url: String::new(),
-            login: String::new(),
-            password: Secret::default(),
-            password_file: None,
-            lock_call: "api_lock_outgoing_identity".into(),
-            list_call: "api_list_locked_identities".into(),
-            lock_parameters: BTreeMap::new(),
-            list_parameters: BTreeMap::new(),
-            success: spamexperts::SUCCESS.into(),
-            already_locked: spamexperts::ALREADY_LOCKED.into(),
-            refusals: spamexperts::REFUSED.map(str::to_owned).to_vec(),
-            refused_statuses: Vec::new(),
-            ca_file: None,
-            timeout: Span::secs(20),
-            connect_timeout: Span::secs(5),
-            max_answer: Size(1 << 20),
-        }
-    }
+    /// Those of `[[targets]]`.
+    Targets,
 }
 
 /// How lock orders are carried out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Outbox {
-    /// Orders carried out at a time.
+    /// Orders carried out at a time at each target.
     pub concurrency: usize,
     /// How long a try holds an order before another worker may take it.
     pub lease: Span,

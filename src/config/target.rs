@@ -2,7 +2,8 @@
 //! from the other checks, because commands that only look at the store need no credentials.
 
 use super::check::{Problem, Problems};
-use super::settings::{Settings, Store, Target};
+use super::settings::{Settings, Store};
+use super::targets;
 use super::values::{Secret, SecretUrl};
 use super::{ConfigError, Need, secure};
 use std::path::Path;
@@ -11,44 +12,7 @@ use std::path::Path;
 /// secrets in the wrong places.
 pub fn check_target(settings: &Settings) -> Vec<Problem> {
     let mut problems = Problems::default();
-    let target = &settings.lock.spamexperts;
-    let wanted = settings.lock.target == Target::SpamExperts;
-    let url_given = !target.url.is_empty();
-    problems.demand(
-        target.url.starts_with("https://")
-            || target.url.starts_with("http://")
-            || !(wanted || url_given),
-        "lock.spamexperts.url",
-        "must be the URL of the filter's API",
-    );
-    problems.demand(
-        !target.url.contains(['?', '#']),
-        "lock.spamexperts.url",
-        "must have neither a query nor a fragment; fixed parameters stand in lock_parameters and list_parameters",
-    );
-    let authority = target.url.split_once("://").map_or("", |(_, rest)| {
-        rest.split(['/', '?', '#']).next().unwrap_or_default()
-    });
-    problems.demand(
-        !authority.contains('@'),
-        "lock.spamexperts.url",
-        "must not hold credentials: they stand in login and password",
-    );
-    problems.demand(
-        !target.login.contains(':'),
-        "lock.spamexperts.login",
-        "must not hold a colon",
-    );
-    problems.demand(
-        !wanted || !target.login.is_empty(),
-        "lock.spamexperts.login",
-        "is needed",
-    );
-    problems.demand(
-        !wanted || !target.password.is_empty(),
-        "lock.spamexperts.password",
-        "is needed (or password_file)",
-    );
+    targets::check_access(settings, &mut problems);
     problems.0
 }
 
@@ -92,16 +56,24 @@ pub(super) fn read_secrets(
         target.password = Secret::new(&read("lock.spamexperts.password_file", path)?);
     }
     if need == Need::Everything {
+        for (key, name, secret, path) in targets::secret_files(&mut settings.targets) {
+            problems.demand(
+                secret.is_empty(),
+                format!("{key}.{name}"),
+                format!("give one of them: {name} or {name}_file"),
+            );
+            *secret = Secret::new(&read(format!("{key}.{name}_file"), &path)?);
+        }
         secure::read_hashes(settings, &mut problems)?;
     }
     Ok(problems.0)
 }
 
-pub(super) fn read(key: &'static str, path: &Path) -> Result<String, ConfigError> {
+pub(super) fn read(key: impl Into<String>, path: &Path) -> Result<String, ConfigError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
         Err(cause) => Err(ConfigError::SecretFile {
-            key,
+            key: key.into(),
             path: path.to_owned(),
             cause,
         }),

@@ -1,7 +1,7 @@
 //! From settings to the domain's own types: feeds, methods, rules.
 
 use super::HeaderMissing;
-use super::settings::{Settings, Target};
+use super::settings::Settings;
 use crate::domain::attribution::{self, HeaderRule, Methods, PRESETS};
 use crate::domain::feed::Feed;
 use crate::domain::filing::Policy;
@@ -83,10 +83,7 @@ impl Settings {
                 .collect(),
             reopen_after_seconds: self.lock.reopen_after.0.as_secs(),
             life: self.lock.to_life(),
-            targets: match self.lock.target {
-                Target::Observe => Vec::new(),
-                Target::SpamExperts => vec![crate::domain::lock::SPAMEXPERTS.to_owned()],
-            },
+            targets: self.to_routing(),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::ids::{IncidentId, ReportId};
 use super::life::Life;
 use super::report::Format;
 use super::restraint::{Restraint, Restraints};
+use super::routing::Routing;
 use super::standing::Standing;
 use super::threshold::{Rule, Step};
 use jiff::Timestamp;
@@ -65,8 +66,8 @@ pub struct Filing {
 pub struct Policy {
     /// The rules in order.
     pub rules: Vec<Rule>,
-    /// Names of the targets that get an order for each incident; empty while locks are only observed.
-    pub targets: Vec<String>,
+    /// Which targets get the orders of an incident; none while locks are only observed.
+    pub targets: Routing,
     /// What keeps a crossing from locking at once.
     pub restraints: Restraints,
     /// How many complaints of a feed count in an hour, for the feeds that have such caps.

@@ -161,6 +161,13 @@ pub enum Outcome {
         /// What went wrong.
         why: String,
     },
+    /// The target asks to be left alone for a while.
+    Busy {
+        /// What it said.
+        why: String,
+        /// For how long, from now.
+        after: Duration,
+    },
     /// It will not work without a person.
     Refused {
         /// Why.

@@ -19,6 +19,9 @@ pub(super) fn holds(body: &Body, identity: &str) -> bool {
     }
 }
 
+/// What may stand between the fields of a line.
+pub(super) const MARKS: [char; 4] = [',', ';', '\t', '|'];
+
 fn fold(text: &str) -> String {
     text.trim().to_lowercase()
 }
@@ -48,14 +51,14 @@ fn in_text(text: &str, wanted: &str) -> bool {
     }
     text.lines().any(|line| {
         fold(line) == wanted
-            || [',', ';', '\t', '|']
+            || MARKS
                 .into_iter()
                 .any(|mark| fields(line, mark).iter().any(|field| fold(field) == wanted))
     })
 }
 
 /// The strings of a literal such as `['a', u'b']`.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn quoted(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let start = rest.find(['\'', '"'])?;
@@ -68,7 +71,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The fields of one line of CSV: quotes protect the mark, a doubled quote stands for one.
-fn fields(line: &str, mark: char) -> Vec<String> {
+pub(super) fn fields(line: &str, mark: char) -> Vec<String> {
     let mut fields = Vec::new();
     let mut field = String::new();
     let mut inside = false;

@@ -3,9 +3,15 @@
 mod answer;
 mod call;
 mod listing;
+mod meter;
+mod rows;
+mod scope;
 pub mod spamexperts;
+pub mod webhook;
+mod wire;
 
 pub use answer::shorten;
+pub use call::{Reach, SetupError};
 
 use crate::domain::identity::Identity;
 use crate::domain::lock::{Action, LockOrder, Outcome, Subject};
@@ -21,6 +27,26 @@ pub struct Listed {
     pub subject: Subject,
     /// Whom. The outgoing user is there as far as the target tells.
     pub identity: Identity,
+}
+
+impl Listed {
+    /// Whether this is what an order is about, whatever it asks. Case does not matter; an outgoing user does
+    /// where both sides name one.
+    pub fn is_of(&self, order: &LockOrder) -> bool {
+        let user = |identity: &Identity| {
+            let user = identity.outgoing_user.as_ref()?;
+            Some((user.domain.to_lowercase(), user.username.to_lowercase()))
+        };
+        let users = match (user(&self.identity), user(&order.identity)) {
+            (Some(one), Some(other)) => one == other,
+            (None, _) | (_, None) => self.subject != Subject::OutgoingUser,
+        };
+        let value = |identity: &Identity| identity.value.trim().to_lowercase();
+        self.subject == order.subject
+            && users
+            && (self.subject == Subject::OutgoingUser
+                || value(&self.identity) == value(&order.identity))
+    }
 }
 
 /// Why a target does not say what is locked.

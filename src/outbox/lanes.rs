@@ -1,8 +1,10 @@
-//! The way to each target: its circuit breaker and how many tries are under way. A target that kept failing
-//! is left alone for a while, then gets one order at a time until it answers as it should.
+//! The way to each target: its circuit breaker, how many tries are under way and how many began in a minute. A
+//! target that kept failing is left alone for a while, then gets one order at a time until it answers as it should.
+//! No target takes another's places.
 
 use super::Settings;
 use crate::domain::lock::Breaker;
+use crate::domain::pace::Pace;
 use crate::lock::LockTarget;
 use crate::metrics::Metrics;
 use jiff::Timestamp;
@@ -17,6 +19,10 @@ struct Lane {
     name: String,
     target: Arc<dyn LockTarget>,
     gauge: IntGauge,
+    /// Tries under way, for all to see.
+    under_way: IntGauge,
+    /// Tries under way at most.
+    places: usize,
     state: Mutex<State>,
 }
 
@@ -25,7 +31,16 @@ struct State {
     breaker: Breaker,
     /// The breaker opened, and no try has gone well since.
     probation: bool,
-    in_flight: u32,
+    in_flight: usize,
+    pace: Pace,
+}
+
+impl State {
+    /// Until when nothing may begin, by the breaker or by the pace.
+    fn blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let breaker = self.breaker.blocked_until(now);
+        breaker.max(self.pace.blocked_until(now))
+    }
 }
 
 impl Lane {
@@ -44,14 +59,22 @@ impl Lanes {
             let name = target.name().to_owned();
             let gauge = metrics.breaker_open.with_label_values(&[&name]);
             gauge.set(0);
+            let under_way = metrics.orders_under_way.with_label_values(&[&name]);
+            under_way.set(0);
+            let own = settings.lanes.get(&name).copied().unwrap_or_default();
+            let limit = own.breaker_limit.unwrap_or(settings.breaker_limit);
+            let pause = own.breaker_pause.unwrap_or(settings.breaker_pause);
             Arc::new(Lane {
                 name,
                 target,
                 gauge,
+                under_way,
+                places: own.concurrency.unwrap_or(settings.concurrency).max(1),
                 state: Mutex::new(State {
-                    breaker: Breaker::new(settings.breaker_limit, settings.breaker_pause),
+                    breaker: Breaker::new(limit, pause),
                     probation: false,
                     in_flight: 0,
+                    pace: Pace::new(own.max_per_minute),
                 }),
             })
         };
@@ -62,7 +85,11 @@ impl Lanes {
     pub(super) fn open(&self, now: Timestamp) -> Vec<String> {
         let may = |lane: &&Arc<Lane>| {
             let state = lane.state();
-            state.breaker.blocked_until(now).is_none() && !(state.probation && state.in_flight > 0)
+            let places = match state.probation {
+                true => 1,
+                false => lane.places,
+            };
+            state.blocked_until(now).is_none() && state.in_flight < places
         };
         let open = self.0.iter().filter(may);
         open.map(|lane| lane.name.clone()).collect()
@@ -71,16 +98,25 @@ impl Lanes {
     /// The targets that are left alone, and until when.
     pub(super) fn blocked(&self, now: Timestamp) -> Vec<(String, Timestamp)> {
         let until = |lane: &Arc<Lane>| {
-            let until = lane.state().breaker.blocked_until(now)?;
+            let until = lane.state().blocked_until(now)?;
             Some((lane.name.clone(), until))
         };
         self.0.iter().filter_map(until).collect()
     }
 
+    /// How many tries can be under way in all.
+    pub(super) fn places(&self) -> usize {
+        self.0.iter().map(|lane| lane.places).sum()
+    }
+
     /// Takes a place on the way to a target.
-    pub(super) fn enter(&self, name: &str) -> Option<Slot> {
+    pub(super) fn enter(&self, name: &str, now: Timestamp) -> Option<Slot> {
         let lane = self.0.iter().find(|lane| lane.name == name)?.clone();
-        lane.state().in_flight += 1;
+        let mut state = lane.state();
+        state.in_flight += 1;
+        state.pace.begin(now);
+        drop(state);
+        lane.under_way.inc();
         Some(Slot(lane))
     }
 }
@@ -118,5 +154,6 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.in_flight = state.in_flight.saturating_sub(1);
+        self.0.under_way.dec();
     }
 }

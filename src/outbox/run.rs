@@ -25,7 +25,7 @@ impl Outbox {
         let mut tries = JoinSet::new();
         let mut troubles = 0;
         while !shutdown.is_cancelled() {
-            let full = tries.len() >= self.settings.concurrency.max(1);
+            let full = tries.len() >= self.lanes.places().max(1);
             let sleep = match full {
                 true => None,
                 false => match self.next().await {

@@ -198,14 +198,16 @@ impl Incident {
             match effect {
                 Effect::Order(action, state) => {
                     let none = [NO_TARGET.to_owned()];
-                    let targets = match doing.targets {
-                        [] if *state == OrderState::Observed => &none[..],
-                        targets => targets,
+                    // Whom nobody takes an order for has it refused, where people look.
+                    let (targets, state) = match doing.targets {
+                        [] if *state == OrderState::Observed => (&none[..], *state),
+                        [] => (&none[..], OrderState::Refused),
+                        targets => (targets, *state),
                     };
                     self.round += 1;
                     for target in targets {
                         let what = (*action, doing.subject);
-                        self.order::<D>(tx, target, what, *state, doing).await?;
+                        self.order::<D>(tx, target, what, state, doing).await?;
                     }
                 }
                 Effect::OrderThere(action) => {
@@ -283,7 +285,8 @@ impl Incident {
         doing: &Doing<'_>,
     ) -> Result<(), StoreError> {
         let now = doing.now;
-        let settled = (state == OrderState::Observed).then_some(now);
+        let unsent = matches!(state, OrderState::Observed | OrderState::Refused);
+        let settled = unsent.then_some(now);
         // A release waits for nothing.
         let due = doing.not_before.filter(|_| action != Action::Release);
         let order = vec![

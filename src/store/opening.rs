@@ -12,11 +12,13 @@ use super::switch;
 use super::trail::Trail;
 use crate::domain::complaint::Complaint;
 use crate::domain::filing::{Opened, Policy};
+use crate::domain::identity::Identity;
 use crate::domain::ids::{IdentityId, IncidentId, ReportId};
 use crate::domain::incident::{
     By, Change, Effect, Escalation, Event, Explanation, Facts, IncidentState, Step, Terms, Way,
     transition,
 };
+use crate::domain::lock::{Action, Subject};
 use crate::domain::restraint::{self, Judged, Restraint, Restraints};
 use crate::domain::threshold::Rule;
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +26,8 @@ use sqlx::SqlSafeStr;
 use std::collections::{BTreeSet, HashSet};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// What is said of an identity whose order no target takes.
+const UNROUTED: &str = "; no target takes it";
 
 /// A crossing, on its way into the store.
 pub(super) struct Crossed<'c> {
@@ -89,20 +93,27 @@ impl Crossed<'_> {
         }
         let restraint = judged.restraint.clone();
         let mut why = Explanation::by_rule(judged, self.complaint.report, self.now);
-        let (reason, detail) = sayings(&why);
+        let (mut reason, detail) = sayings(&why);
         let actor = why.decided_by.clone();
+        let targets = routed(policy, step, row.identity);
+        let unrouted = targets.is_empty() && step.orders() && matches!(way, Way::Free | Way::Held);
+        if unrouted {
+            reason.push_str(UNROUTED);
+        }
         let doing = Doing {
-            targets: &policy.targets,
+            targets: &targets,
             not_before,
             reason: &reason,
             spent: self.judged.crossing.until,
             ..Doing::by(&actor, &detail, self.now)
         };
+        // What would be sent nowhere is not held for a person to let go out.
+        let way = if unrouted { Way::Free } else { way };
         let event = Event::Crossed(step, way);
         if step.orders() {
             why.terms = terms::<D>(tx, self.complaint.identity, policy, rule, self.now).await?;
         }
-        let (incident, change) = match &mut row.incident {
+        let (mut incident, mut change) = match &mut row.incident {
             Some(open) => {
                 let met = open.meet::<D>(tx, trail, event, &doing).await?;
                 let Some(change) = met.ok().filter(Change::is_any) else {
@@ -121,6 +132,14 @@ impl Crossed<'_> {
                 (incident, change)
             }
         };
+        if unrouted {
+            // At once, for there is nobody who would say so later.
+            let doing = Doing::by(&actor, &reason, self.now);
+            let met = incident.meet::<D>(tx, trail, Event::Refused, &doing);
+            if let Some(refused) = met.await?.ok().filter(Change::is_any) {
+                change.state = refused.state;
+            }
+        }
         let opened = Opened {
             incident: incident.id,
             ordered: change.state == IncidentState::Open && change.step.orders(),
@@ -143,6 +162,16 @@ impl Crossed<'_> {
             },
         })
     }
+}
+
+/// The targets that take what a step orders of an identity.
+fn routed(policy: &Policy, step: Step, identity: &Identity) -> Vec<String> {
+    let action = match step {
+        Step::Hold => Action::Hold,
+        Step::Observe | Step::Notify | Step::Lock => Action::Lock,
+    };
+    let targets = policy.targets.targets(action, Subject::Identity, identity);
+    targets.into_iter().map(str::to_owned).collect()
 }
 
 fn way(judged: &Judged, policy: &Policy) -> Way {

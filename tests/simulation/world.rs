@@ -8,6 +8,7 @@ use arfd::clock::ManualClock;
 use arfd::domain::filing::Policy;
 use arfd::domain::ids::{IncidentId, OrderId, ReportId};
 use arfd::domain::lock::{Backoff, OrderState};
+use arfd::domain::routing::Routing;
 use arfd::intake::prepare::Judge;
 use arfd::lock::LockTarget;
 use arfd::lock::spamexperts::{Settings as Target, SpamExperts};
@@ -108,8 +109,8 @@ impl World {
                 // Longer than any history: what expires is the store's own tests' subject.
                 reopen_after_seconds: 1 << 40,
                 targets: match plan.observe {
-                    true => vec![],
-                    false => vec![TARGET.to_owned()],
+                    true => Routing::default(),
+                    false => Routing::to_all([TARGET]),
                 },
             },
             clock,

@@ -165,7 +165,7 @@ async fn what_observes_leaves_the_rest_alone(place: Place) {
 async fn while_observing_the_top_is_seen(place: Place) {
     let store = place.open().await;
     let mut policy = ladder();
-    policy.targets.clear();
+    policy.targets = Default::default();
     let told = file(&store, 0..5, &policy).await;
     let steps: Vec<Step> = told.iter().map(|opened| opened.action).collect();
     assert_eq!(steps, [Step::Notify, Step::Hold, Step::Lock]);

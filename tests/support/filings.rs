@@ -8,6 +8,7 @@ use arfd::domain::filing::{Evidence, Filing, Policy};
 use arfd::domain::identity::{Identity, OutgoingUser};
 use arfd::domain::ids::{ComplainantKey, ComplaintId, MessageKey, ReportId};
 use arfd::domain::report::Format;
+use arfd::domain::routing::Routing;
 use arfd::domain::standing::Standing;
 use arfd::domain::threshold::Rule;
 use jiff::Timestamp;
@@ -112,6 +113,6 @@ pub fn policy(min_weight: u64, targets: &[&str]) -> Policy {
         }],
         restraints: Default::default(),
         life: Default::default(),
-        targets: targets.iter().map(|t| (*t).to_owned()).collect(),
+        targets: Routing::to_all(targets.iter().copied()),
     }
 }

@@ -9,7 +9,7 @@ pub use calls::{Call, Entry, Fault, Style};
 
 use axum::Router;
 use axum::routing::any;
-use calls::{Shared, answer};
+use calls::{Shared, answer, answer_path};
 use line::{Door, Line};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -84,6 +84,11 @@ impl StandIn {
         self.shared.book().effective_locks
     }
 
+    /// Blacklisted senders, with their domain.
+    pub fn senders(&self) -> Vec<(String, String)> {
+        self.shared.book().senders.clone()
+    }
+
     /// Plans the treatment of the next authenticated call that has no plan yet.
     pub fn push_fault(&self, fault: Fault) {
         self.shared.book().faults.push_back(fault);
@@ -110,6 +115,7 @@ impl StandIn {
 fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) -> JoinHandle<()> {
     let app = Router::new()
         .route("/cgi-bin/api", any(answer))
+        .route("/api/{*call}", any(answer_path))
         .with_state(shared)
         .into_make_service_with_connect_info::<Line>();
     let server = axum::serve(Door::new(listener, stop.clone()), app);

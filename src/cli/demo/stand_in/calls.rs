@@ -4,7 +4,7 @@
 use super::line::Line;
 use axum::extract::{ConnectInfo, Query, RawQuery, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -105,6 +105,8 @@ pub(super) struct Book {
     pub(super) calls: Vec<Call>,
     pub(super) locked: BTreeSet<Entry>,
     pub(super) effective_locks: usize,
+    /// Blacklisted senders, with their domain.
+    pub(super) senders: Vec<(String, String)>,
     pub(super) faults: VecDeque<Fault>,
     pub(super) style: Style,
 }
@@ -125,6 +127,7 @@ impl Shared {
                 calls: Vec::new(),
                 locked: BTreeSet::new(),
                 effective_locks: 0,
+                senders: Vec::new(),
                 faults: VecDeque::new(),
                 style: Style::Plain,
             }),
@@ -138,7 +141,46 @@ impl Shared {
     }
 }
 
-/// The one handler.
+/// Calls as `/api/NAME/domain/../identity/..`.
+pub(super) async fn answer_path(
+    state: State<Arc<Shared>>,
+    line: ConnectInfo<Line>,
+    method: Method,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let path = uri.path().trim_start_matches("/api/");
+    let segments: Vec<String> = path.split('/').map(unescape).collect();
+    let mut parameters = vec![("call".to_owned(), segments[0].clone())];
+    for pair in segments[1..].chunks(2) {
+        let value = pair.get(1).cloned().unwrap_or_default();
+        parameters.push((pair[0].clone(), value));
+    }
+    let query = RawQuery(Some(path.to_owned()));
+    answer(state, line, method, headers, query, Query(parameters)).await
+}
+
+/// The text without its percent escapes.
+fn unescape(segment: &str) -> String {
+    let mut octets = Vec::new();
+    let mut rest = segment.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(octet) if *first == b'%' => {
+                octets.push(octet);
+                rest = &after[2..];
+            }
+            _ => {
+                octets.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+/// Calls as `/cgi-bin/api?call=NAME&domain=..`.
 pub(super) async fn answer(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(line): ConnectInfo<Line>,
@@ -215,6 +257,15 @@ impl Book {
                     self.locked.retain(|known| !entry.covers(known));
                 }
                 self.say(true, "The identity has been unlocked")
+            }
+            "api_blacklist_outgoing_sender"
+                if call.get("sender").is_some_and(|s| !s.is_empty()) =>
+            {
+                let sender = (entry.domain, call.scope("sender"));
+                if !self.senders.contains(&sender) && really {
+                    self.senders.push(sender);
+                }
+                self.say(true, "The sender has been blacklisted")
             }
             "api_list_locked_identities" => {
                 let found = self.locked.iter().filter(|known| entry.covers(known));

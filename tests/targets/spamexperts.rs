@@ -14,31 +14,31 @@ use std::time::Duration;
 
 const PASSWORD: &str = "correct horse";
 
-fn bob() -> LockOrder {
+pub(super) fn bob() -> LockOrder {
     bob_as("relay@x.example", "bob@x.example")
 }
 
-fn bob_as(smtp_auth: &str, identity: &str) -> LockOrder {
+pub(super) fn bob_as(smtp_auth: &str, identity: &str) -> LockOrder {
     let mut order = order("filter", smtp_auth, identity, Timestamp::UNIX_EPOCH);
     order.attempts = 1;
     order
 }
 
-fn again(mut order: LockOrder) -> LockOrder {
+pub(super) fn again(mut order: LockOrder) -> LockOrder {
     order.attempts += 1;
     order
 }
 
-fn settings(url: &str) -> Settings {
+pub(super) fn settings(url: &str) -> Settings {
     Settings::new("filter", url, "desk", PASSWORD.into()).unwrap()
 }
 
-fn target_of(settings: Settings) -> SpamExperts {
+pub(super) fn target_of(settings: Settings) -> SpamExperts {
     let metrics = Arc::new(Metrics::new().unwrap());
     SpamExperts::new(settings, metrics, Arc::new(SystemClock::default())).unwrap()
 }
 
-async fn filter() -> (StandIn, SpamExperts) {
+pub(super) async fn filter() -> (StandIn, SpamExperts) {
     let filter = StandIn::start("desk", PASSWORD).await.unwrap();
     let target = target_of(settings(&filter.url()));
     (filter, target)
@@ -60,7 +60,7 @@ fn names(filter: &StandIn) -> Vec<String> {
 }
 
 #[track_caller]
-fn later(outcome: Outcome) -> String {
+pub(super) fn later(outcome: Outcome) -> String {
     match outcome {
         Outcome::Later { why } => why,
         other => panic!("expected Later, got {other:?}"),
@@ -68,7 +68,7 @@ fn later(outcome: Outcome) -> String {
 }
 
 #[track_caller]
-fn refused(outcome: Outcome) -> String {
+pub(super) fn refused(outcome: Outcome) -> String {
     match outcome {
         Outcome::Refused { why } => why,
         other => panic!("expected Refused, got {other:?}"),
@@ -76,7 +76,7 @@ fn refused(outcome: Outcome) -> String {
 }
 
 #[track_caller]
-fn locked(outcome: Outcome) -> String {
+pub(super) fn locked(outcome: Outcome) -> String {
     match outcome {
         Outcome::Done { answer } => answer,
         other => panic!("expected Locked, got {other:?}"),
