@@ -1,5 +1,6 @@
 //! All integration tests in one binary, one module a subject.
 
+mod adversary;
 mod architecture;
 mod cli;
 mod clients;
@@ -11,6 +12,7 @@ mod hostile;
 mod http;
 mod kill;
 mod lookup;
+mod month;
 mod outbox;
 mod parse;
 mod proving;
@@ -20,3 +22,6 @@ mod smtp;
 mod store;
 mod support;
 mod targets;
+
+// The month is a benchmark, too, which has them at its root.
+use support::letters;

@@ -12,6 +12,7 @@ use super::spamexperts::SpamExperts;
 use super::targets::TargetTable;
 use super::values::{Secret, SecretUrl, Span};
 use crate::domain::life::Life;
+use crate::domain::strength::Strength;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -59,6 +60,8 @@ impl Default for Settings {
             min_messages: messages,
             min_complainants: complainants,
             min_feeds: feeds,
+            // What a sender only claims locks nobody: he may claim to be anybody.
+            min_strength: Strength::Enclosed,
             ..Rule::default()
         };
         Self {
@@ -77,7 +80,8 @@ impl Default for Settings {
             feeds: Vec::new(),
             rules: vec![
                 rule("burst", 2, 50, 10, 10, 1),
-                rule("complaints", 24, 30, 3, 3, 2),
+                rule("complaints", 24, 80, 8, 8, 2),
+                rule("steady", 7 * 24, 60, 60, 60, 1),
             ],
         }
     }

@@ -81,19 +81,37 @@ fn lasting(headers: &HeaderBlock<'_>) -> Vec<String> {
         .collect()
 }
 
-/// The complainant: the set of original recipients, in any order and case. Redacted tokens serve as well
+/// The complainant: the set of original recipients, in any order and spelling. Redacted tokens serve as well
 /// (RFC 6590: equal tokens mean equal persons).
 pub fn complainant_key(reading: &Reading<'_>) -> ComplainantKey {
-    let mut complainants: Vec<String> = reading
-        .report
-        .original_rcpt_to
-        .iter()
-        .map(|rcpt| rcpt.to_lowercase())
-        .collect();
+    let rcpt = reading.report.original_rcpt_to.iter();
+    let mut complainants: Vec<String> = rcpt.map(|rcpt| person(rcpt)).collect();
     complainants.sort();
     complainants.dedup();
     let parts: Vec<&[u8]> = complainants.iter().map(|c| c.as_bytes()).collect();
     ComplainantKey::of(&parts)
+}
+
+/// One spelling for all the addresses that a mailbox has without being set up for it: without case and tags (RFC
+/// 5233, `kim+shop@`), and where the provider ignores them without dots (Google) or with its own mark for tags
+/// (Yahoo, `kim-shop@`). Two persons who become one by this cost a late lock; one who counts as many, a wrong one.
+fn person(address: &str) -> String {
+    let address = address.trim().to_lowercase();
+    let Some((local, domain)) = address.rsplit_once('@') else {
+        return address;
+    };
+    let domain = domain.trim_end_matches('.');
+    let untagged = |local: &str, mark: char| match local.split_once(mark) {
+        Some((name, _)) if !name.is_empty() => name.to_owned(),
+        _ => local.to_owned(),
+    };
+    let local = untagged(local, '+');
+    let house = domain.split('.').next().unwrap_or(domain);
+    match house {
+        "gmail" | "googlemail" => format!("{}@gmail.com", local.replace('.', "")),
+        "yahoo" | "ymail" | "rocketmail" => format!("{}@{domain}", untagged(&local, '-')),
+        _ => format!("{local}@{domain}"),
+    }
 }
 
 /// The identifier of a complaint.
@@ -135,6 +153,29 @@ mod tests {
         };
         assert_eq!(id(&["A@b", "c@d"]), id(&["c@d", "a@B", "a@b"]));
         assert_ne!(id(&["a@b"]), id(&["a@b", "c@d"]));
+    }
+
+    #[test]
+    fn one_mailbox_is_one_complainant() {
+        let key = |address: &str| complainant_key(&reading(None, &[address]));
+        for (one, other) in [
+            ("kim@a.example", "KIM@A.example."),
+            ("kim@a.example", "kim+shop@a.example"),
+            ("kim@a.example", "kim++x+y@a.example"),
+            ("k.i.m@gmail.com", "kim+x@googlemail.com"),
+            ("kim@yahoo.com", "kim-shop@yahoo.com"),
+        ] {
+            assert_eq!(key(one), key(other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("kim@a.example", "kim@b.example"),
+            ("k.im@a.example", "kim@a.example"),
+            ("kim-lee@a.example", "kim-roe@a.example"),
+            ("+kim@a.example", "+lee@a.example"),
+            ("2f5c@yahoo.com", "9d1e@yahoo.com"),
+        ] {
+            assert_ne!(key(one), key(other), "{one} {other}");
+        }
     }
 
     #[test]

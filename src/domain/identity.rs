@@ -64,7 +64,7 @@ impl Identity {
     pub fn id(&self) -> IdentityId {
         // One account written in two ways is one account.
         let (domain, username, known) = match &self.outgoing_user {
-            Some(user) => (user.domain.as_str(), user.username.to_lowercase(), [1]),
+            Some(user) => (user.domain.as_str(), lower_case(&user.username), [1]),
             None => ("", String::new(), [0]),
         };
         IdentityId::of(&[
@@ -74,6 +74,20 @@ impl Identity {
             self.value.as_bytes(),
         ])
     }
+}
+
+/// Lower case, but for letters beyond ASCII whose lower case lies within it (U+212A, the sign of the kelvin): they only
+/// look alike, and must not make one name of two.
+pub fn lower_case(text: &str) -> String {
+    let lower = |letter: char| {
+        let stays = !letter.is_ascii() && letter.to_lowercase().any(|lower| lower.is_ascii());
+        let (same, lower) = match stays {
+            true => (Some(letter), None),
+            false => (None, Some(letter.to_lowercase())),
+        };
+        same.into_iter().chain(lower.into_iter().flatten())
+    };
+    text.chars().flat_map(lower).collect()
 }
 
 impl fmt::Display for Identity {
@@ -110,6 +124,14 @@ mod tests {
             assert!(OutgoingUser::parse(auth).unwrap().is_shared(), "{auth}");
         }
         assert!(!OutgoingUser::parse("bob@example.com").unwrap().is_shared());
+    }
+
+    #[test]
+    fn what_only_looks_alike_stays_apart() {
+        assert_eq!(lower_case("Kim.ÄÉЖ@A.example"), "kim.äéж@a.example");
+        for letter in ["\u{212a}", "\u{130}"] {
+            assert_eq!(lower_case(letter), letter);
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod pace;
 pub mod pattern;
 pub mod report;
 pub mod restraint;
+pub mod results;
 pub mod routing;
 pub mod rule;
 pub mod standing;

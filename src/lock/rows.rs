@@ -312,7 +312,7 @@ mod tests {
             r#"{"bob@x.example":{"user":"relay","domain":"x.example"}}"#,
             "[{'identity': 'bob@x.example', 'username': 'relay', 'domain': 'x.example'}]",
         ] {
-            assert_eq!(read(body).unwrap(), [full.clone()], "{body}");
+            assert_eq!(read(body).unwrap(), std::slice::from_ref(&full), "{body}");
         }
     }
 

@@ -7,7 +7,8 @@ use mail_parser::parsers::MessageStream;
 use mail_parser::{Address, HeaderValue};
 
 /// Fields whose cover matters.
-const FIELDS: [&str; 4] = ["from", "to", "cc", "date"];
+const FIELDS: [&str; 5] = ["from", "to", "cc", "date", CONTENT_TYPE];
+const CONTENT_TYPE: &str = "content-type";
 /// Signatures that are recorded; what a message has beyond them is not looked at.
 const MOST: usize = 16;
 /// Addresses of `To` and `Cc` that are looked at.
@@ -35,8 +36,8 @@ pub(super) fn headers(message: &[u8]) -> &[u8] {
     message
 }
 
-/// Notes what the headers say, and each signature as not looked at yet.
-pub(super) fn describe(message: &AuthenticatedMessage<'_>, found: &mut Checks) {
+/// Notes what the headers of this text say, and each signature as not looked at yet.
+pub(super) fn describe(message: &AuthenticatedMessage<'_>, text: &[u8], found: &mut Checks) {
     let count = |name: &str| {
         let all = message.headers.iter();
         all.filter(|(found, _)| found.trim_ascii_end().eq_ignore_ascii_case(name.as_bytes()))
@@ -59,6 +60,8 @@ pub(super) fn describe(message: &AuthenticatedMessage<'_>, found: &mut Checks) {
             found.date = seconds.and_then(|s| Timestamp::from_second(s).ok());
         }
     }
+    let body = &text[headers(text).len()..];
+    let divided = is_divided_as_said(&message.headers, body);
     let of = |signature: &dkim::Signature| DkimCheck {
         domain: cut(&signature.d.to_lowercase()),
         selector: cut(&signature.s),
@@ -75,7 +78,8 @@ pub(super) fn describe(message: &AuthenticatedMessage<'_>, found: &mut Checks) {
                     .filter(|h| h.trim().eq_ignore_ascii_case(field))
                     .count();
                 // What is not there cannot be read wrongly, but From must be.
-                signed >= count(field) && (signed > 0 || *field != "from")
+                (signed >= count(field) && (signed > 0 || *field != "from"))
+                    || (*field == CONTENT_TYPE && divided)
             })
             .map(str::to_owned)
             .collect(),
@@ -90,6 +94,51 @@ pub(super) fn describe(message: &AuthenticatedMessage<'_>, found: &mut Checks) {
     let parts = message.errors.iter().filter(|e| is_part(&e.header));
     let parts = parts.filter_map(|e| dkim::Signature::parse(e.value).ok());
     found.dkim.extend(parts.take(MOST).map(|s| of(&s)));
+}
+
+/// Whether the body, which is signed, bears out what Content-Type says of it: the first line that could part it shows
+/// the boundary. Many loops do not sign the field; whoever exchanged it could have a report read that the spammer
+/// wrote inside his mail.
+fn is_divided_as_said(headers: &[(&[u8], &[u8])], body: &[u8]) -> bool {
+    let mut values = headers
+        .iter()
+        .filter(|(name, _)| {
+            name.trim_ascii_end()
+                .eq_ignore_ascii_case(CONTENT_TYPE.as_bytes())
+        })
+        .map(|(_, value)| String::from_utf8_lossy(value));
+    let Some(value) = values.next() else {
+        return true;
+    };
+    if values.next().is_some() {
+        return false;
+    }
+    let lower = value.to_ascii_lowercase();
+    let mut boundaries = lower.match_indices("boundary").filter_map(|(at, name)| {
+        let before = value[..at].chars().next_back();
+        let rest = value[at + name.len()..].trim_start();
+        let apart = before.is_none_or(|c| c == ';' || c.is_whitespace());
+        // With a star it is written in pieces or encoded (RFC 2231).
+        (apart && rest.starts_with(['=', '*'])).then_some(rest)
+    });
+    let Some(rest) = boundaries.next() else {
+        return true;
+    };
+    if boundaries.next().is_some() {
+        return false;
+    }
+    let Some(said) = rest.strip_prefix('=').map(str::trim_start) else {
+        return false;
+    };
+    let said = said.strip_prefix('"').unwrap_or(said);
+    let mut lines = body.split(|b| matches!(b, b'\n' | b'\r'));
+    let first = lines.find_map(|line| line.strip_prefix(b"--"));
+    let Some(first) = first.map(|line| String::from_utf8_lossy(line.trim_ascii_end())) else {
+        return true;
+    };
+    let ends = |c: char| c == '"' || c == ';' || c.is_whitespace();
+    let rest = said.strip_prefix(&*first);
+    !first.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(ends))
 }
 
 fn add_addresses(value: &HeaderValue<'_>, all: &mut Vec<String>) {
@@ -125,7 +174,8 @@ mod tests {
 
     fn checks(message: &str) -> Checks {
         let mut found = Checks::default();
-        describe(&parse(message.as_bytes()).unwrap(), &mut found);
+        let message = message.as_bytes();
+        describe(&parse(message).unwrap(), message, &mut found);
         found
     }
 
@@ -153,7 +203,7 @@ mod tests {
         assert!(dkim.part_of_body);
         assert_eq!(
             dkim.covers,
-            ["from", "to", "cc"],
+            ["from", "to", "cc", "content-type"],
             "Date is there and not covered"
         );
     }
@@ -164,7 +214,7 @@ mod tests {
             "{SIGNATURE}From: x@a.example\r\nFrom: y@b.example\r\nTo: a@b\r\nTo: c@d\r\n\r\n"
         ));
         assert_eq!(found.from, None);
-        assert_eq!(found.dkim[0].covers, ["cc", "date"]);
+        assert_eq!(found.dkim[0].covers, ["cc", "date", "content-type"]);
         for from in ["x@a.example, y@a.example", "nobody", ""] {
             assert_eq!(
                 checks(&format!("{SIGNATURE}From: {from}\r\n\r\n")).from,
@@ -172,6 +222,68 @@ mod tests {
                 "{from}"
             );
         }
+    }
+
+    #[test]
+    fn a_body_that_is_divided_otherwise() {
+        for (headers, body, want) in [
+            (
+                "Content-Type: multipart/report; boundary=\"a b\"",
+                "pre\r\n--a b \r\n--c\r\n",
+                true,
+            ),
+            (
+                "Content-Type: multipart/report;\r\n Boundary = b1; x=y",
+                "--b1\r\n",
+                true,
+            ),
+            (
+                "content-type: multipart/report; boundary=boundary=1",
+                "--boundary=1\r\n",
+                true,
+            ),
+            ("Content-Type: text/plain", "--b1\r\n", true),
+            ("Subject: x", "--b1\r\n", true),
+            (
+                "Content-Type: multipart/report; boundary=b2",
+                "--b1\r\n--b2\r\n",
+                false,
+            ),
+            (
+                "Content-Type: multipart/report; boundary=b1x",
+                "--b1\r\n",
+                false,
+            ),
+            (
+                "Content-Type: multipart/report; boundary=b1; boundary=b2",
+                "--b1\r\n",
+                false,
+            ),
+            (
+                "Content-Type: multipart/report; boundary*0=b; boundary*1=1",
+                "--b1\r\n",
+                false,
+            ),
+            (
+                "Content-Type: multipart/report; boundary=b1\r\nContent-Type: x/y",
+                "--b1\r\n",
+                false,
+            ),
+        ] {
+            let found = checks(&format!(
+                "{SIGNATURE}From: x@a.example\r\n{headers}\r\n\r\n{body}"
+            ));
+            let covered = found.dkim[0].covers.iter().any(|c| c == CONTENT_TYPE);
+            assert_eq!(covered, want, "{headers} {body}");
+        }
+        let signed = SIGNATURE.replace("From:To", "From:Content-Type");
+        let found = checks(&format!(
+            "{signed}From: x@a.example\r\nContent-Type: a/b; boundary*0=b\r\n\r\n--c\r\n"
+        ));
+        assert_eq!(
+            found.dkim[0].covers,
+            ["from", "to", "cc", "date", "content-type"]
+        );
     }
 
     #[test]

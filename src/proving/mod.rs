@@ -144,7 +144,7 @@ impl Prover {
             return;
         }
         if let Some(headers) = letter::parse(letter::headers(message)) {
-            letter::describe(&headers, found);
+            letter::describe(&headers, message, found);
         }
         let wanted = self.wanted(enquiry, arrival, found, received_at);
         for (check, wanted) in found.dkim.iter_mut().zip(&wanted) {
@@ -241,7 +241,7 @@ impl Prover {
             && !enquiry.dkim.is_empty()
             && let Some(parsed) = letter::parse(letter::headers(message))
         {
-            letter::describe(&parsed, &mut found);
+            letter::describe(&parsed, message, &mut found);
         }
         let wanted = self.wanted(enquiry, arrival, &found, received_at);
         for (check, wanted) in found.dkim.iter_mut().zip(wanted) {

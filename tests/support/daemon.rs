@@ -82,6 +82,8 @@ pub struct Place {
     /// More of the section `[smtp]`, and what stands at the end of the configuration.
     pub smtp: String,
     pub more: String,
+    /// Another configuration altogether, in which STORE stands for the store's address.
+    pub whole: Option<String>,
 }
 
 impl Place {
@@ -95,6 +97,7 @@ impl Place {
             filter: None,
             smtp: String::new(),
             more: String::new(),
+            whole: None,
         }
     }
 
@@ -125,6 +128,9 @@ impl Place {
 
     /// The configuration for this place, written to a file.
     pub fn configuration(&self) -> String {
+        if let Some(whole) = &self.whole {
+            return self.write("arfd.toml", whole.replace("STORE", &self.store));
+        }
         let lock = self.filter.as_ref().map_or_else(String::new, |url| {
             format!(
                 "[restraint]\ntrial = \"0s\"\n[lock]\ntarget = \"spamexperts\"\n[lock.spamexperts]\nurl = \"{url}\"\n\

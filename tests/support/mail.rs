@@ -73,9 +73,22 @@ pub struct Smtp {
 impl Smtp {
     /// Connects and says EHLO.
     pub fn connect(server: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(server)?;
+        Self::open(server, b"")
+    }
+
+    /// The same, through a proxy that says who the client is.
+    pub fn connect_as(server: SocketAddr, client: &str) -> io::Result<Self> {
+        Self::open(
+            server,
+            format!("PROXY TCP4 {client} 192.0.2.1 4711 25\r\n").as_bytes(),
+        )
+    }
+
+    fn open(server: SocketAddr, first: &[u8]) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.write_all(first)?;
         let replies = BufReader::new(stream.try_clone()?);
         let mut client = Self { stream, replies };
         let greeting = client.reply()?;

@@ -5,6 +5,7 @@ pub mod daemon;
 pub mod directory;
 pub mod dns;
 pub mod filings;
+pub mod letters;
 pub mod mail;
 pub mod memory_incidents;
 pub mod memory_store;

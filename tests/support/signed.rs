@@ -39,11 +39,25 @@ impl Signer {
 
     /// The message with a signature over these fields.
     pub fn sign(&self, message: &[u8], covered: &[&str], part_of_body: bool) -> Vec<u8> {
-        let signer = DkimSigner::from_key(self.key())
+        self.sign_for(message, covered, part_of_body, None)
+    }
+
+    /// The same, with a signature that ends so many seconds from now.
+    pub fn sign_for(
+        &self,
+        message: &[u8],
+        covered: &[&str],
+        part_of_body: bool,
+        seconds: Option<u64>,
+    ) -> Vec<u8> {
+        let mut signer = DkimSigner::from_key(self.key())
             .domain(self.domain)
             .selector("s1")
             .headers(covered.iter().copied())
             .body_length(part_of_body);
+        if let Some(seconds) = seconds {
+            signer = signer.expiration(seconds);
+        }
         let signature = signer.sign(message).unwrap();
         [signature.to_header().as_bytes(), message].concat()
     }

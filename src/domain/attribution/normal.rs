@@ -31,7 +31,7 @@ impl NormalForm {
             .strip_prefix('<')
             .and_then(|v| v.strip_suffix('>'))
             .unwrap_or(value);
-        let bad = |c: char| c.is_whitespace() || c.is_control();
+        let bad = |c: char| c.is_whitespace() || c.is_control() || poses_as_ascii(c);
         if value.is_empty() || value.len() > LONGEST || value.chars().any(bad) {
             return None;
         }
@@ -63,6 +63,15 @@ impl NormalForm {
             return local.into_owned();
         }
         format!("{local}@{domain}")
+    }
+}
+
+/// Whether a letter beyond ASCII would become one of it, as U+212A (the sign of the kelvin) does: an account with it would
+/// pass for another's.
+fn poses_as_ascii(c: char) -> bool {
+    !c.is_ascii() && {
+        let mut letters = c.nfc().flat_map(char::to_lowercase);
+        letters.all(|letter| letter.is_ascii())
     }
 }
 
@@ -150,6 +159,7 @@ mod tests {
             "two words",
             "a\u{7}b",
             "<<a@b>>",
+            "\u{212a}im@a.example",
             &"x".repeat(400),
         ] {
             assert_eq!(plain(value), None, "{value}");

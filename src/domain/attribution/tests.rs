@@ -172,6 +172,13 @@ fn outgoing_user_from_both_header_prefixes_and_the_feedback_part_first() {
         r.report.authentication_results = vec!["h; auth=pass smtp.auth=other@c.example".into()];
         assert_eq!(user(&r), "other@c.example");
     }
+    let mut r = reading("", "", None);
+    r.report.authentication_results = ["srv@b.example", "srv@B.example", "other@c.example"]
+        .map(|auth| format!("h; auth=pass smtp.auth={auth}"))
+        .into();
+    assert_eq!(user(&r), "ambiguous", "two are stated");
+    r.report.authentication_results.pop();
+    assert_eq!(user(&r), "srv@b.example");
     let folded = "Authentication-Results: h;\r\n auth=pass smtp.auth=srv@b.example\r\n";
     assert_eq!(user(&reading(folded, "", None)), "srv@b.example");
 }

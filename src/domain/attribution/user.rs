@@ -3,6 +3,7 @@
 
 use crate::domain::identity::OutgoingUser;
 use crate::domain::report::Reading;
+use crate::domain::results::smtp_auth;
 use std::borrow::Cow;
 
 /// Where a report itself states the outgoing user.
@@ -24,8 +25,12 @@ pub enum UserSearch {
 /// and cannot take away those that the filter adds.
 pub fn outgoing_user(reading: &Reading<'_>, trust_enclosed: bool) -> UserSearch {
     let stated = &reading.report.authentication_results;
-    if let Some(user) = stated.iter().find_map(|value| smtp_auth(value)) {
-        return UserSearch::Found(user, STATED);
+    let mut stated = stated.iter().filter_map(|value| smtp_auth(value));
+    if let Some(user) = stated.next() {
+        return match stated.all(|other| other == user) {
+            true => UserSearch::Found(user, STATED),
+            false => UserSearch::Ambiguous,
+        };
     }
     if !trust_enclosed {
         return UserSearch::Missing;
@@ -75,18 +80,4 @@ pub fn outgoing_user(reading: &Reading<'_>, trust_enclosed: bool) -> UserSearch 
         Some((user, source)) => UserSearch::Found(user, source),
         None => UserSearch::Missing,
     }
-}
-
-/// `smtp.auth=USER@DOMAIN` out of an Authentication-Results value (RFC 8601), where it passed.
-fn smtp_auth(value: &str) -> Option<OutgoingUser> {
-    let mut words = value
-        .split(|c: char| c == ';' || c.is_whitespace())
-        .filter(|word| !word.is_empty())
-        .skip_while(|word| !word.eq_ignore_ascii_case("auth=pass"));
-    words.next()?;
-    let stated = words.find_map(|word| {
-        let (name, value) = word.split_once('=')?;
-        name.eq_ignore_ascii_case("smtp.auth").then_some(value)
-    })?;
-    OutgoingUser::parse(stated.trim_matches('"'))
 }

@@ -42,7 +42,8 @@ pub struct DkimCheck {
     /// Whether it covers the body only up to a length (`l=`): anything may have been added.
     #[serde(default)]
     pub part_of_body: bool,
-    /// Which of the fields `from`, `to`, `cc` and `date` it covers in all their occurrences.
+    /// Which of the fields `from`, `to`, `cc`, `date` and `content-type` it covers in all their occurrences. The last
+    /// also where the body bears it out.
     #[serde(default)]
     pub covers: Vec<String>,
 }
@@ -115,6 +116,8 @@ pub enum Flaw {
     FromNotSigned,
     /// It covers only the beginning of the body.
     PartOfBody,
+    /// `Content-Type` is not covered, and says otherwise than the body how this is divided.
+    OtherParts,
     /// `To` and `Cc` are not covered or name none of the envelope's recipients.
     NotAddressed,
     /// It had ended when the message came.
@@ -135,6 +138,7 @@ impl Flaw {
             Self::NotAligned => "not aligned with From",
             Self::FromNotSigned => "From is not signed",
             Self::PartOfBody => "signs only a part of the body (l=)",
+            Self::OtherParts => "Content-Type is not signed and does not fit the body",
             Self::NotAddressed => "To is not signed or names none of the recipients",
             Self::Expired => "expired",
             Self::Stale => "too old",
@@ -169,6 +173,9 @@ impl DkimDemand {
         }
         if signature.part_of_body {
             return Some(Flaw::PartOfBody);
+        }
+        if !covers("content-type") {
+            return Some(Flaw::OtherParts);
         }
         let to_us = || {
             let named = |rcpt: &String| {
@@ -243,7 +250,9 @@ mod tests {
             signed_at: Some(at(-60)),
             expires_at: None,
             part_of_body: false,
-            covers: ["from", "to", "cc"].map(str::to_owned).into(),
+            covers: ["from", "to", "cc", "content-type"]
+                .map(str::to_owned)
+                .into(),
         };
         let checks = Checks {
             from: Some("arf.example".into()),
@@ -271,7 +280,7 @@ mod tests {
         assert_eq!(
             flaw(|d, s, _| {
                 d.addressed = false;
-                s.covers = vec!["from".into()]
+                s.covers = vec!["from".into(), "content-type".into()]
             }),
             None
         );
@@ -327,11 +336,15 @@ mod tests {
         );
         assert_eq!(flaw(|_, s, _| s.part_of_body = true), Some(PartOfBody));
         assert_eq!(
-            flaw(|_, s, _| s.covers = vec!["from".into()]),
+            flaw(|_, s, _| s.covers.retain(|c| c != "content-type")),
+            Some(OtherParts)
+        );
+        assert_eq!(
+            flaw(|_, s, _| s.covers = vec!["from".into(), "content-type".into()]),
             Some(NotAddressed)
         );
         assert_eq!(
-            flaw(|_, s, _| s.covers = vec!["from".into(), "to".into()]),
+            flaw(|_, s, _| s.covers.retain(|c| c != "cc")),
             Some(NotAddressed),
             "an unsigned Cc was added"
         );

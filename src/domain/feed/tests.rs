@@ -46,7 +46,7 @@ fn checks(dkim: Outcome, spf: Outcome) -> Checks {
             signed_at: Some(NOW),
             expires_at: None,
             part_of_body: false,
-            covers: vec!["from".into()],
+            covers: vec!["from".into(), "content-type".into()],
         }],
         spf: vec![SpfCheck {
             identity: SpfIdentity::MailFrom,
