@@ -6,8 +6,8 @@
 //! - [`domain`]: what a report, an identity, a feed, a rule, an incident and a lock order are. Pure.
 //! - [`formats`]: bytes to a reading, one file a format. Pure.
 //! - [`store`], [`lock`]: where reports are filed, and whom to ask for a lock.
-//! - [`smtp`], [`http`], [`intake`], [`outbox`], [`expiry`]: the edges and the use cases, filing, locking, and ending
-//!   locks whose time is up.
+//! - [`smtp`], [`http`], [`intake`], [`outbox`], [`expiry`], [`reconcile`]: the edges and the use cases, filing,
+//!   locking, ending locks whose time is up, and comparing with the targets.
 //! - [`proving`]: asks DNS what the proof of a feed needs; [`lookup`]: asks who an identity is.
 //! - [`app`]: wires all of it; [`cli`]: what a person types.
 //! - [`clock`], [`metrics`], [`pulse`], [`config`]: time, figures, whether the loops go round, settings.
@@ -29,5 +29,6 @@ pub mod metrics;
 pub mod outbox;
 pub mod proving;
 pub mod pulse;
+pub mod reconcile;
 pub mod smtp;
 pub mod store;

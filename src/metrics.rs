@@ -86,12 +86,17 @@ metrics! {
     repeated: IntCounter("arfd_repeated_reports_total", "Retransmissions of a report that was already filed.");
     defects: IntCounterVec("arfd_report_defects_total", "Departures from the standard seen in reports, by code.", labels ["defect"]);
     attributions: IntCounterVec("arfd_attributions_total", "Outcomes of attribution: the method that named an identity, or the reason why none was named.", labels ["outcome", "detail"]);
+    token_failures: IntCounterVec("arfd_token_failures_total", "Reports with a token that was worth nothing, by reason: unknown_key, bad_mac, expired or malformed.", labels ["reason"]);
     complaints: IntCounterVec("arfd_complaints_total", "Reports by whether they counted, and if not, why.", labels ["standing"]);
     crossings: IntCounterVec("arfd_crossings_total", "Rules crossed: each opened an incident, or raised an open one.", labels ["rule"]);
     restrained: IntCounterVec("arfd_restrained_total", "Crossings that did not lock at once, by what restrained them.", labels ["restraint"]);
     locks_paused: IntGauge("arfd_locks_paused", "1 while locks are paused by hand; read at each scrape.");
     orders: IntGaugeVec("arfd_orders", "Lock orders in the store, by state; read at each scrape.", labels ["state"]);
     incidents: IntGaugeVec("arfd_incidents", "Open incidents in the store, by state; read at each scrape.", labels ["state"]);
+    drift: IntGaugeVec("arfd_drift", "How a target and the store differed when last compared: 'lost' (locked here, not there) and 'foreign' (locked there, not known here).", labels ["target", "kind"]);
+    target_reset: IntGaugeVec("arfd_target_reset", "1 while so many locks are missing at a target that it was evidently reset: a person must look.", labels ["target"]);
+    reconciliations: IntCounterVec("arfd_reconciliations_total", "Comparisons of a target with the store, by outcome: same, drift, failed or unsupported.", labels ["target", "outcome"]);
+    reconciled: IntCounterVec("arfd_reconciled_total", "What was done after such comparisons: released, repaired or adopted.", labels ["target", "action"]);
     timeouts: IntCounter("arfd_lock_timeouts_total", "Holds and locks that this process ended because their time was up.");
     order_tries: IntCounterVec("arfd_order_tries_total", "Tries to carry out a lock order, by target and outcome.", labels ["target", "outcome"]);
     order_seconds: HistogramVec("arfd_order_seconds", "Seconds from a lock order to the target's confirmed lock.", labels ["target"], buckets ORDER_SECONDS);

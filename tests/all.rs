@@ -14,6 +14,7 @@ mod kill;
 mod lookup;
 mod month;
 mod outbox;
+mod own_signature;
 mod parse;
 mod proving;
 mod samples;
@@ -22,6 +23,8 @@ mod smtp;
 mod store;
 mod support;
 mod targets;
+mod token;
+mod truth_table;
 
 // The month is a benchmark, too, which has them at its root.
 use support::letters;

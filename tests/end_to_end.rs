@@ -4,6 +4,7 @@
 mod desk;
 mod doors;
 mod manager;
+mod orders;
 mod restraint;
 mod shortage;
 mod trouble;

@@ -157,6 +157,7 @@ async fn dns_that_never_answers_is_trouble() {
     let enquiry = Enquiry {
         dkim: vec![demand],
         spf: vec!["filter.example".into()],
+        ..Enquiry::default()
     };
     let arrival = Arrival {
         client: "192.0.2.1".parse().unwrap(),

@@ -74,6 +74,8 @@ fn the_sample_has_every_key() {
                 "identification.headers",
                 "identification.sources",
                 "identification.scripts",
+                "identification.token.keys",
+                "identification.dkim.keys",
                 "smtp.listeners",
                 "smtp.users",
                 "targets",

@@ -6,6 +6,7 @@
 
 mod check;
 mod filing;
+mod life;
 mod mail;
 mod model;
 mod orders;

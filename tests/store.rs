@@ -12,6 +12,7 @@ mod ladder;
 mod life;
 mod orders;
 mod proving;
+mod reconcile;
 mod restraint;
 mod routing;
 mod speed;

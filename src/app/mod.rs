@@ -9,7 +9,7 @@ mod watchdog;
 mod wire;
 
 pub use aliases::aliases;
-pub use wire::{judge, open_existing_store, open_store, policy, prover};
+pub use wire::{judge, open_existing_store, open_store, policy, prover, reconciler};
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -24,6 +24,7 @@ use crate::lookup::{self, AliasFile};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
+use crate::reconcile::Reconciler;
 use crate::smtp::{self, Edge};
 use crate::store::{Store, StoreError};
 use desk::Desk;
@@ -139,6 +140,7 @@ pub struct Daemon {
     writer_task: JoinHandle<()>,
     outbox_task: JoinHandle<()>,
     expiry_task: JoinHandle<()>,
+    reconcile_task: JoinHandle<()>,
     reprove_task: JoinHandle<()>,
     health_task: JoinHandle<()>,
     learnt_task: JoinHandle<()>,
@@ -216,6 +218,19 @@ impl Daemon {
         let learnt_task = watched(
             "learnt",
             learnt.run(Arc::clone(&store), stop_outbox.clone()),
+            (&stop_outbox, &failed),
+        );
+        let reconciler = Reconciler::new(
+            Arc::clone(&store),
+            targets.clone(),
+            Arc::clone(&ordered),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            wire::reconcile_settings(settings),
+        );
+        let reconcile_task = watched(
+            "reconcile",
+            reconciler.run(stop_outbox.clone()),
             (&stop_outbox, &failed),
         );
         let outbox = Arc::new(Outbox::new(
@@ -323,6 +338,7 @@ impl Daemon {
             writer_task,
             outbox_task,
             expiry_task,
+            reconcile_task,
             reprove_task,
             health_task,
             learnt_task,
@@ -361,6 +377,7 @@ impl Daemon {
         self.stop_outbox.cancel();
         finished("outbox", self.outbox_task).await;
         finished("expiry", self.expiry_task).await;
+        finished("reconcile", self.reconcile_task).await;
         finished("reprove", self.reprove_task).await;
         finished("health", self.health_task).await;
         finished("learnt", self.learnt_task).await;

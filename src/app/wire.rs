@@ -1,8 +1,8 @@
 //! From settings to parts: what each module is told, and nothing more.
 
 use super::StartError;
-use crate::clock::Clock;
-use crate::config::{Feed, Settings, SmtpUser};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Feed, Settings, SmtpUser, WhenLost};
 use crate::domain::filing::Policy;
 use crate::domain::incident::IncidentState;
 use crate::domain::lock::{Backoff, OrderState};
@@ -14,6 +14,7 @@ use crate::intake::writer::WriterSettings;
 use crate::metrics::Metrics;
 use crate::outbox;
 use crate::proving::{self, Prover};
+use crate::reconcile::{self, Reconciler};
 use crate::smtp::{self, AuthSettings, HashError, PasswordHash, Tls, User, Users};
 use crate::store::{self, Known, Store, StoreError, StoreOptions};
 use jiff::{SignedDuration, Timestamp};
@@ -159,6 +160,41 @@ pub fn reprove_settings(settings: &Settings) -> reprove::Settings {
         max_age: s.max_age.0,
         store_timeout: settings.store.timeout.0,
     }
+}
+
+/// How targets are reconciled.
+pub fn reconcile_settings(settings: &Settings) -> reconcile::Settings {
+    let s = &settings.reconcile;
+    reconcile::Settings {
+        every: s.every.0,
+        grace: s.grace.0,
+        when_lost: match s.when_lost {
+            WhenLost::Release => reconcile::WhenLost::Release,
+            WhenLost::Repair => reconcile::WhenLost::Repair,
+        },
+        most_unlocked: s.max_unlocked,
+        adopt: s.adopt,
+        max_domains: s.max_domains,
+        cool_down: settings.lock.cool_down.0.as_secs(),
+    }
+}
+
+/// What compares the targets with the store, for a command.
+///
+/// # Errors
+/// When a target cannot be set up.
+pub fn reconciler(settings: &Settings, store: Arc<dyn Store>) -> Result<Reconciler, StartError> {
+    let metrics = Arc::new(Metrics::new()?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let targets = super::targets::build(settings, &metrics, &clock)?;
+    Ok(Reconciler::new(
+        store,
+        targets,
+        Arc::default(),
+        clock,
+        metrics,
+        reconcile_settings(settings),
+    ))
 }
 
 /// Says which orders wait for a target that is not configured: nobody will carry them out.

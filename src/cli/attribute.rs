@@ -17,7 +17,7 @@ use crate::formats;
 use crate::intake::aliases::Aliases;
 use crate::intake::prepare::{Judge, Trial};
 use crate::metrics::Metrics;
-use crate::store::{Attributed, ByHand, Lesson, ReportFilter, ReportRow, Store, StoreError};
+use crate::store::{Attributed, Lesson, NamedByHand, ReportFilter, ReportRow, Store, StoreError};
 use clap::Args;
 use jiff::Timestamp;
 use std::net::{IpAddr, Ipv4Addr};
@@ -226,7 +226,7 @@ impl Task<'_> {
             // As it was named: whom that is known as may change.
             Some(choice) => Some(self.lesson(feed, choice, &message, identity).await?),
         };
-        let by_hand = ByHand {
+        let by_hand = NamedByHand {
             filing: &filing,
             actor: &self.what.by,
             why: &self.what.reason,

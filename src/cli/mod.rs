@@ -3,18 +3,23 @@
 
 mod attribute;
 mod audit;
+mod bulk;
 mod close;
 mod config;
 pub mod demo;
 mod hash_password;
 mod ingest;
 mod list;
+mod lock;
+mod locks;
 mod parse;
 mod pause;
 mod serve;
 mod show;
+mod token;
 mod unlock;
 mod which;
+mod why;
 
 use crate::app::StartError;
 use crate::config::{ConfigError, LogFormat, Need, Settings};
@@ -82,6 +87,13 @@ enum Command {
     Resume(pause::Resume),
     /// Let the locks of held incidents go out.
     Approve(pause::Approve),
+    /// Explain an incident: reports, rule, sums, orders and answers.
+    Why(why::Why),
+    /// Hold or lock somebody by hand.
+    Lock(lock::Lock),
+    /// What is locked at the targets, and how that differs from the store.
+    #[command(subcommand)]
+    Locks(locks::Locks),
     /// End an identity's hold or lock by hand.
     Unlock(unlock::Unlock),
     /// Show and check the record of who did what.
@@ -89,6 +101,9 @@ enum Command {
     Audit(audit::Audit),
     /// Make the hash of a password, for smtp.users.
     HashPassword(hash_password::HashPassword),
+    /// Make and check tokens that name the sender of a mail.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Config),
@@ -128,9 +143,13 @@ pub fn main() -> ExitCode {
         Command::Pause(pause) => pause.run(),
         Command::Resume(resume) => resume.run(),
         Command::Approve(approve) => approve.run(),
+        Command::Why(why) => why.run(),
+        Command::Lock(lock) => lock.run(),
+        Command::Locks(locks) => locks.run(),
         Command::Unlock(unlock) => unlock.run(),
         Command::Audit(audit) => audit.run(),
         Command::HashPassword(hash) => hash.run(),
+        Command::Token(token) => token.run(),
         Command::Config(config) => config.run(),
     };
     result.unwrap_or_else(|error| {

@@ -2,7 +2,7 @@
 
 use super::check_feeds;
 use super::settings::Settings;
-use super::{aliases, identification, place, restraint, rules, secure, targets};
+use super::{aliases, identification, place, reconcile, restraint, rules, secure, targets};
 use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
 use std::collections::HashSet;
@@ -81,6 +81,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     lock(settings, &mut problems);
     targets::check(settings, &mut problems);
     restraint::check(settings, &mut problems);
+    reconcile::check(settings, &mut problems);
     problems.0
 }
 

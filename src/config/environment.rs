@@ -13,13 +13,16 @@ const NOT_SETTINGS: [&str; 2] = ["ARFD_CONFIG", "ARFD_BLESS"];
 /// Prefix of the tests' variables.
 const TEST_PREFIX: &str = "ARFD_TEST_";
 /// Lists of words, given with commas between them.
-const WORD_LISTS: [&str; 11] = [
+const WORD_LISTS: [&str; 14] = [
     "smtp.recipients",
     "smtp.rate_exempt",
     "identification.methods",
     "identification.presets",
     "identification.host_suffixes",
     "identification.shared",
+    "identification.token.places",
+    "identification.token.headers",
+    "identification.dkim.domains",
     "own.networks",
     "own.relays",
     "own.hosts",
@@ -29,13 +32,15 @@ const WORD_LISTS: [&str; 11] = [
 /// Lists of patterns, in which commas mean themselves: the variable holds one.
 const PATTERN_LISTS: [&str; 1] = ["lock.spamexperts.refusals"];
 /// Lists of tables, which only a file can hold.
-const FILE_ONLY: [&str; 8] = [
+const FILE_ONLY: [&str; 10] = [
     "targets",
     "feeds",
     "rules",
     "identification.headers",
     "identification.sources",
     "identification.scripts",
+    "identification.token.keys",
+    "identification.dkim.keys",
     "smtp.listeners",
     "smtp.users",
 ];

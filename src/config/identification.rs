@@ -1,6 +1,7 @@
 //! The sections `[identification]` and `[own]`: how the customer behind a report is found, and what is ours.
 
 use super::check::Problems;
+use super::credentials::{DkimSettings, TokenSettings};
 use super::maps::Maps;
 use super::settings::Settings;
 use crate::domain::attribution::{self, IdentificationMethod, Own, PRESETS, normal};
@@ -36,6 +37,12 @@ pub struct Identification {
     pub script_file: Option<PathBuf>,
     /// Whether an account or web host that is in no map is itself the identity.
     pub script_raw: bool,
+    /// Whether an authenticated session's envelope sender is taken from our own Received line.
+    pub trace_envelope_from: bool,
+    /// Tokens.
+    pub token: TokenSettings,
+    /// Our own DKIM signatures.
+    pub dkim: DkimSettings,
     /// The headers that your MTA adds.
     pub headers: Vec<Header>,
     /// Source networks and their owners.
@@ -64,6 +71,9 @@ impl Default for Identification {
             source_file: None,
             script_file: None,
             script_raw: false,
+            trace_envelope_from: false,
+            token: TokenSettings::default(),
+            dkim: DkimSettings::default(),
             headers: Vec::new(),
             sources: Vec::new(),
             scripts: Vec::new(),
@@ -245,8 +255,49 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
             );
         }
     }
+    super::credentials::check(settings, problems);
+    needs(settings, problems);
     super::maps::check(all, problems);
     own(&settings.own, problems);
+}
+
+/// Methods that could never match as things stand.
+fn needs(settings: &Settings, problems: &mut Problems) {
+    let all = &settings.identification;
+    let maps = &all.maps;
+    for (method, there, needed) in [
+        (
+            IdentificationMethod::Token,
+            !all.token.secret.is_empty() || !all.token.keys.is_empty(),
+            "identification.token.secret_file (or secret)",
+        ),
+        (
+            IdentificationMethod::Dkim,
+            !all.dkim.domains.is_empty(),
+            "identification.dkim.domains",
+        ),
+        (
+            IdentificationMethod::ReceivedTrace,
+            !settings.own.hosts.is_empty(),
+            "own.hosts and own.relays",
+        ),
+        (
+            IdentificationMethod::ScriptHeader,
+            all.script_raw || all.script_file.is_some() || !all.scripts.is_empty(),
+            "identification.script_file, [[identification.scripts]] or script_raw",
+        ),
+        (
+            IdentificationMethod::SourceIp,
+            all.source_file.is_some() || !all.sources.is_empty() || !maps.sources.is_empty(),
+            "identification.source_file or [[identification.sources]]",
+        ),
+    ] {
+        problems.demand(
+            there || !all.methods.contains(&method),
+            "identification.methods",
+            format!("{} cannot match anything without {needed}", method.as_str()),
+        );
+    }
 }
 
 /// Printable, without a colon.

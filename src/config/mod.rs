@@ -6,12 +6,14 @@ mod aliases;
 mod check;
 mod check_feeds;
 mod check_listeners;
+mod credentials;
 mod environment;
 mod feeds;
 mod identification;
 mod listeners;
 mod maps;
 mod place;
+mod reconcile;
 mod restraint;
 mod rules;
 mod secure;
@@ -25,11 +27,13 @@ mod values;
 
 pub use aliases::Aliases;
 pub use check::{Problem, check};
+pub use credentials::{DkimKey, DkimSettings, TokenKey, TokenSettings};
 pub use feeds::{Demand, Feed, ProofTable, Proving};
 pub use identification::{
     Header, HeaderMissing, Identification, OwnSettings, PlusTags, Script, Source,
 };
 pub use listeners::{Address, Listener, Mode, Protocol, Tls};
+pub use reconcile::{Reconcile, WhenLost};
 pub use restraint::Restraint;
 pub use rules::Rule;
 pub use secure::{SmtpAuth, SmtpTls, SmtpUser, warnings};

@@ -217,6 +217,17 @@ fn known_keys() -> BTreeSet<String> {
         identity: "x".into(),
         outgoing_user: Some("x".into()),
     }];
+    all.identification.token.secret_file = Some("x".into());
+    all.identification.token.keys = vec![super::TokenKey {
+        id: 1,
+        secret: Default::default(),
+        secret_file: Some("x".into()),
+    }];
+    all.identification.dkim.keys = vec![super::DkimKey {
+        domain: "x".into(),
+        selector: "x".into(),
+        record: "x".into(),
+    }];
     all.identification.source_file = Some("x".into());
     all.identification.script_file = Some("x".into());
     all.smtp.listeners = vec![super::Listener {

@@ -5,6 +5,7 @@
 use super::aliases::Aliases;
 use super::feeds::{Feed, Proving};
 use super::identification::{Identification, OwnSettings};
+use super::reconcile::Reconcile;
 use super::restraint::Restraint;
 use super::rules::Rule;
 use super::smtp::Smtp;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub restraint: Restraint,
     /// How lock orders are carried out.
     pub outbox: Outbox,
+    /// How targets are held against the store.
+    pub reconcile: Reconcile,
     /// Where locks go, when `lock.target` is "targets".
     pub targets: Vec<TargetTable>,
     /// How feeds are proven that need DNS for it.
@@ -75,6 +78,7 @@ impl Default for Settings {
             lock: Lock::default(),
             restraint: Restraint::default(),
             outbox: Outbox::default(),
+            reconcile: Reconcile::default(),
             proving: Proving::default(),
             targets: Vec::new(),
             feeds: Vec::new(),

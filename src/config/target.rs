@@ -46,6 +46,7 @@ pub(super) fn read_secrets(
         );
         settings.aliases.token = Secret::new(&read("aliases.token_file", path)?);
     }
+    super::credentials::read_secrets(settings, &mut problems)?;
     let target = &mut settings.lock.spamexperts;
     if let (Some(path), Need::Everything) = (&target.password_file, need) {
         problems.demand(

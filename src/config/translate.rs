@@ -67,6 +67,11 @@ impl Settings {
             // Contradictions in them were refused before.
             scripts: all.to_scripts().unwrap_or_default(),
             sources: all.to_sources().unwrap_or_default(),
+            traces: attribution::Traces {
+                envelope_from: all.trace_envelope_from,
+            },
+            tokens: all.token.to_tokens(),
+            dkim: all.dkim.to_own_dkim(),
         })
     }
 

@@ -183,8 +183,8 @@ impl FromIterator<Mapping> for Mappings {
     }
 }
 
-/// Whether a person's lesson may speak where methods ended so. Where headers contradict each other somebody
-/// meddled with them, and nobody is named.
+/// Whether a person's lesson may speak where methods ended so. Where headers contradict each other, or a token or
+/// signature is worth nothing, somebody may have meddled with them, and nobody is named.
 fn may_speak(reason: Reason) -> bool {
     matches!(
         reason,

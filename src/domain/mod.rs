@@ -19,6 +19,7 @@ pub mod life;
 pub mod lock;
 pub mod pace;
 pub mod pattern;
+pub mod reconcile;
 pub mod report;
 pub mod restraint;
 pub mod results;

@@ -210,6 +210,9 @@ pub struct Reading<'a> {
     /// The enclosed message's header block, for attribution.
     #[serde(skip)]
     pub headers: HeaderBlock<'a>,
+    /// The enclosed message's body, where it is there as it was and not encoded again.
+    #[serde(skip)]
+    pub body: Option<&'a [u8]>,
     /// Field (RFC 5965 name in snake_case) -> where its value was recovered from.
     pub derived: BTreeMap<&'static str, String>,
     /// Fields whose value hides a person: a digest, a mask, a token of RFC 6590. Equal tokens are equal persons.
@@ -228,6 +231,7 @@ impl Reading<'_> {
             report: Report::default(),
             original: None,
             headers: HeaderBlock::default(),
+            body: None,
             derived: BTreeMap::new(),
             redacted: Vec::new(),
             defects: Vec::new(),
@@ -257,6 +261,7 @@ impl Reading<'_> {
             kind: self.kind,
             report: self.report,
             original: self.original,
+            body: None,
             derived: self.derived,
             redacted: self.redacted,
             defects: self.defects,

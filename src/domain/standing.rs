@@ -73,6 +73,28 @@ impl Standing {
     }
 }
 
+impl Standing {
+    /// Why it counts or does not, for people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Counted => "A proven feed complains about one customer.",
+            Self::Duplicate => "The same complaint was counted before.",
+            Self::NotAReport => "It is no report; a person may read it.",
+            Self::Unproven => "No feed's proof holds: anybody may have sent it.",
+            Self::Pending => "Its feed or its identity cannot be told for now; it is tried again.",
+            Self::NeverCounts => "Its type never counts.",
+            Self::Weightless => "The feed gives its type no weight.",
+            Self::Unattributed => "Nobody could be named as the sender.",
+            Self::Shared => {
+                "Many customers are behind the identity: it is never locked automatically."
+            }
+            Self::NotOurs => "The message was never ours.",
+            Self::Forwarded => "The message came from outside, and a customer only forwarded it.",
+            Self::OverCap => "Its feed has had as many counted in this hour as it may.",
+        }
+    }
+}
+
 /// Judges a report. `Counted` is still subject to the store, which knows whether the same complaint was
 /// counted before. A report without a feedback type is taken as `other`.
 pub fn judge(reading: &Reading<'_>, feed: Option<&Feed>, outcome: &Outcome) -> Standing {
@@ -144,6 +166,7 @@ mod tests {
                 outgoing_user: None,
             },
             shared: false,
+            token_failures: Vec::new(),
         }
     }
 
@@ -165,6 +188,7 @@ mod tests {
                 strength: Default::default(),
             },
             shared: false,
+            token_failures: Vec::new(),
         };
         let nobody = unattributed(Reason::NothingMatched);
         use Standing::*;

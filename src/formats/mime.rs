@@ -200,8 +200,10 @@ pub(super) fn skip_mark(bytes: &[u8]) -> (&[u8], bool) {
 
 /// Skips empty lines and an mbox separator (`From ` or, quoted, `>From `) before the headers.
 pub(super) fn skip_mbox(mut bytes: &[u8]) -> (&[u8], bool) {
-    let text = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n'));
-    bytes = &bytes[text.unwrap_or(bytes.len())..];
+    // Who sends a megabyte of empty lines sends no report after them.
+    let front = &bytes[..bytes.len().min(LONGEST_HEAD)];
+    let text = front.iter().position(|b| !matches!(b, b'\r' | b'\n'));
+    bytes = &bytes[text.unwrap_or(front.len())..];
     let mut lines = 0;
     while lines < MOST_MBOX_LINES && (bytes.starts_with(b"From ") || bytes.starts_with(b">From ")) {
         bytes = &bytes[line_end(bytes)..];

@@ -113,3 +113,16 @@ fn headers_and_bodies_are_read_within_bounds() {
         assert!(body.len() <= MOST_DECODED && body.len() > MOST_DECODED / 2);
     }
 }
+
+#[test]
+fn a_megabyte_of_empty_lines_is_not_gone_through() {
+    let report = b"From a@a.example Mon Jan  1 00:00:00 2024\nSubject: x\n";
+    let behind = |blank: usize| [vec![b'\n'; blank], report.to_vec()].concat();
+    let (few, many) = (behind(100), behind(LONGEST_HEAD));
+    assert!(skip_mbox(&few).1);
+    let (rest, mbox) = skip_mbox(&many);
+    assert_eq!((rest, mbox), (&b"Subject: x\n"[..], true));
+    let more = behind(LONGEST_HEAD + 2);
+    let (rest, mbox) = skip_mbox(&more);
+    assert_eq!((rest.len(), mbox), (report.len() + 2, false));
+}

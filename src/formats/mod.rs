@@ -26,6 +26,7 @@ mod recover;
 mod senders;
 mod spamcop;
 mod text;
+mod trace;
 mod unsubscribe;
 mod values;
 mod webhook;
@@ -33,6 +34,8 @@ mod webhook_services;
 mod x_arf;
 mod xarf;
 mod xarf_classes;
+
+pub use trace::hops;
 
 use crate::domain::report::{MessageKind, Reading};
 

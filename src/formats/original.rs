@@ -54,7 +54,7 @@ fn take<'a>(bytes: &'a [u8], headers_only: bool, reading: &mut Reading<'a>) {
     if mbox {
         reading.defect(d::ORIGINAL_MBOX_LINE);
     }
-    let head = Entity::new(bytes).head;
+    let Entity { head, body } = Entity::new(bytes);
     if head.len() >= LONGEST_HEAD {
         reading.defect(d::HEADERS_CUT);
     }
@@ -96,6 +96,7 @@ fn take<'a>(bytes: &'a [u8], headers_only: bool, reading: &mut Reading<'a>) {
     }
     reading.original = Some(original);
     reading.headers = HeaderBlock::new(head);
+    reading.body = (!headers_only).then_some(body);
 }
 
 /// The identifier without brackets and without what some write around it.

@@ -4,7 +4,7 @@
 //! of the services' public documentation.
 
 use super::content_type::Kind;
-use super::mime::{Message, skip_mark};
+use super::mime::{LONGEST_HEAD, Message, skip_mark};
 use super::webhook_services::{flat, mailgun, rfc5965, ses};
 use super::{defects as d, json, recover, xarf};
 use crate::domain::report::{Format, MessageKind, Reading};
@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 /// Reads bytes that are JSON and no mail. None where they are not, or hold no event that is known.
 pub(super) fn read<'a>(bytes: &[u8]) -> Option<Reading<'a>> {
     let bytes = skip_mark(bytes).0;
-    let start = bytes.iter().find(|b| !b.is_ascii_whitespace())?;
+    let mut front = bytes.iter().take(LONGEST_HEAD);
+    let start = front.find(|b| !b.is_ascii_whitespace())?;
     if !matches!(start, b'{' | b'[') || bytes.len() > json::LARGEST {
         return None;
     }

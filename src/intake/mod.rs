@@ -5,6 +5,7 @@
 pub mod aliases;
 pub mod health;
 pub mod learnt;
+mod naming;
 mod note;
 pub mod prepare;
 pub mod reprove;

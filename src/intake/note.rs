@@ -20,6 +20,7 @@ pub(super) struct Note {
     identity: Option<String>,
     detail: &'static str,
     defects: Vec<&'static str>,
+    token_failures: Vec<&'static str>,
     /// The feed that it is from or claims to be from, for that feed's figures.
     of: Option<String>,
     present: Present,
@@ -39,6 +40,7 @@ impl Note {
             identity: filing.attribution.identity().map(ToString::to_string),
             detail: filing.attribution.label(),
             defects: prepared.defects.clone(),
+            token_failures: prepared.token_failures.clone(),
             of: filing.feed.clone().or_else(|| prepared.nearest.clone()),
             present: prepared.present,
             received_at: filing.received_at,
@@ -66,6 +68,9 @@ impl Note {
         metrics.reports.with_label_values(&labels).inc();
         for code in &self.defects {
             metrics.defects.with_label_values(&[*code]).inc();
+        }
+        for reason in &self.token_failures {
+            metrics.token_failures.with_label_values(&[*reason]).inc();
         }
         let outcome = match self.identity {
             Some(_) => "identified",

@@ -2,7 +2,7 @@
 //! sender, judge whether it counts, compress the evidence. A function of its arguments.
 
 use super::learnt::Learnt;
-use crate::domain::attribution::{self, Attribution, Methods, Outcome};
+use crate::domain::attribution::{Attribution, Methods, Outcome};
 use crate::domain::class;
 use crate::domain::complaint::{self, Complaint};
 use crate::domain::feed::checks::Checks;
@@ -76,6 +76,8 @@ pub struct Prepared {
     pub defects: Vec<&'static str>,
     /// Which of the watched fields it has.
     pub present: Present,
+    /// Why tokens in it were worth nothing.
+    pub token_failures: Vec<&'static str>,
     /// The feed that it most likely claims to be from, where it proves none.
     pub nearest: Option<String>,
 }
@@ -107,6 +109,9 @@ impl Judge {
         };
         if may_need_cfbl && is_signed(message) && (thorough || mentions_cfbl(message)) {
             enquiry.dkim.push(cfbl::demand(self.signature_age));
+        }
+        if feed::prove(&self.feeds, facts, false) != Source::Nobody {
+            enquiry.keys = self.own_keys(message);
         }
         (!enquiry.is_empty()).then_some(enquiry)
     }
@@ -205,24 +210,6 @@ impl Judge {
         }
     }
 
-    /// Who sent the enclosed message: by the methods, or else by what the desk taught of the feed.
-    fn outcome(&self, reading: &Reading<'_>, feed: Option<&Feed>) -> Outcome {
-        let trust_enclosed_user = feed.is_some_and(|feed| feed.trust_enclosed_user);
-        let context = attribution::Context {
-            trust_enclosed_user,
-        };
-        let outcome = attribution::attribute(reading, &self.methods, context);
-        let learnt = feed.and_then(|feed| {
-            let unnamed = &outcome.attribution;
-            let learnt = self.learnt.current();
-            learnt.attribute(&feed.name, reading, trust_enclosed_user, unnamed)
-        });
-        match learnt {
-            Some(named) => self.methods.outcome_of(named),
-            None => outcome,
-        }
-    }
-
     fn judge(
         &self,
         arrival: Arrival,
@@ -246,10 +233,14 @@ impl Judge {
         };
         let outcome = match by_hand {
             Some(named) => self.methods.outcome_of(named),
-            None => self.outcome(&reading, feed),
+            None => self.outcome(&reading, feed, &arrival, message, trial),
         };
         let mut standing = standing::judge(&reading, feed, &outcome);
-        let Outcome { attribution, .. } = outcome;
+        let Outcome {
+            attribution,
+            token_failures,
+            ..
+        } = outcome;
         // What no proof could make count need not wait for one.
         let waits = origin.source == Source::Unknown
             && standing == Standing::Unproven
@@ -316,6 +307,7 @@ impl Judge {
             filing,
             defects: reading.defects.iter().map(|d| d.0).collect(),
             present,
+            token_failures: token_failures.iter().map(|f| f.as_str()).collect(),
             nearest,
         }
     }

@@ -26,11 +26,14 @@ pub(super) fn table(octets: &[u8], most: usize, form: &NormalForm) -> Result<Tab
         .comment(Some(b'#'))
         .trim(csv::Trim::All)
         .from_reader(octets);
-    let columns = columns(reader.headers().map_err(|e| say(&e))?)?;
+    let columns = columns(reader.headers().map_err(|e| say(octets, &e))?)?;
     let mut rows = Vec::new();
     let mut record = StringRecord::new();
-    while reader.read_record(&mut record).map_err(|e| say(&e))? {
-        let line = record.position().map_or(0, csv::Position::line);
+    while reader
+        .read_record(&mut record)
+        .map_err(|e| say(octets, &e))?
+    {
+        let line = record.position().map_or(0, |from| line(octets, from));
         if rows.len() >= most {
             return Err(format!("line {line}: more than {most} rows"));
         }
@@ -40,9 +43,30 @@ pub(super) fn table(octets: &[u8], most: usize, form: &NormalForm) -> Result<Tab
     Table::new(rows).map_err(|error| error.to_string())
 }
 
+/// The line of a row. The library counts from where the row before ended, with blank lines and comments in between.
+fn line(octets: &[u8], from: &csv::Position) -> u64 {
+    let start = usize::try_from(from.byte()).unwrap_or(usize::MAX);
+    let mut rest = octets.get(start..).unwrap_or_default();
+    let mut line = from.line();
+    loop {
+        rest = match rest {
+            [b'\r', rest @ ..] => rest,
+            [b'\n', rest @ ..] => {
+                line += 1;
+                rest
+            }
+            [b'#', ..] => match memchr::memchr(b'\n', rest) {
+                Some(end) => &rest[end..],
+                None => return line,
+            },
+            _ => return line,
+        };
+    }
+}
+
 /// The library's words, with the line first, as everywhere.
-fn say(error: &csv::Error) -> String {
-    let line = error.position().map_or(1, csv::Position::line);
+fn say(octets: &[u8], error: &csv::Error) -> String {
+    let line = error.position().map_or(1, |from| line(octets, from));
     match error.kind() {
         csv::ErrorKind::UnequalLengths {
             expected_len, len, ..

@@ -2,9 +2,11 @@
 //! send. Nothing here decides what that proves; it is bounded in look-ups, in time and in messages at once.
 
 mod letter;
+pub mod own_signature;
 pub mod resolver;
 
 use crate::clock::Clock;
+use crate::domain::attribution::KeyCheck;
 use crate::domain::feed::checks::{Checks, DkimCheck, Outcome, SpfCheck, SpfIdentity};
 use crate::domain::feed::{Arrival, Enquiry};
 use crate::metrics::Metrics;
@@ -17,6 +19,8 @@ use tokio::sync::Semaphore;
 
 /// The longest domain that is asked about.
 const LONGEST_DOMAIN: usize = 253;
+/// The longest public key's record that is kept, in characters: an RSA key of 8192 bits has about 1,400.
+const LONGEST_RECORD: usize = 2_048;
 
 /// Bounds of proving.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +86,7 @@ impl Prover {
             self.dkim(enquiry, arrival, message, received_at, &mut found)
                 .await;
             self.spf(enquiry, arrival, &mut found).await;
+            self.keys(enquiry, &mut found).await;
         };
         let in_time = tokio::time::timeout(self.settings.timeout, asked).await;
         if in_time.is_err() {
@@ -90,7 +95,9 @@ impl Prover {
         let took = self.clock.elapsed().saturating_sub(begun);
         self.metrics.proving_seconds.observe(took.as_secs_f64());
         let results = found.dkim.iter().map(|check| ("dkim", check.result));
-        for (method, result) in results.chain(found.spf.iter().map(|check| ("spf", check.result))) {
+        let policies = found.spf.iter().map(|check| ("spf", check.result));
+        let keys = found.keys.iter().map(|check| ("own_key", check.result));
+        for (method, result) in results.chain(policies).chain(keys) {
             let result = match result {
                 Outcome::Pass => "pass",
                 Outcome::Fail => "fail",
@@ -227,6 +234,34 @@ impl Prover {
         }
     }
 
+    /// Fetches public keys of our own. They are not secret, and kept with the report as what it was verified by.
+    async fn keys(&self, enquiry: &Enquiry, found: &mut Checks) {
+        for (domain, selector) in &enquiry.keys {
+            let name = format!("{selector}._domainkey.{domain}.");
+            let answer = match resolver::is_name(&name) {
+                true => self
+                    .dns
+                    .txt_raw_lookup(name)
+                    .await
+                    .map_err(|e| (outcome(&e), letter::short(&e))),
+                false => Err((
+                    Outcome::Fail,
+                    "its domain or selector is not a name".to_owned(),
+                )),
+            };
+            let (result, text) = match answer {
+                Ok(record) => (Outcome::Pass, String::from_utf8_lossy(&record).into_owned()),
+                Err(why) => why,
+            };
+            found.keys.push(KeyCheck {
+                domain: domain.clone(),
+                selector: selector.clone(),
+                result,
+                text: text.chars().take(LONGEST_RECORD).collect(),
+            });
+        }
+    }
+
     /// What is known when time is up: everything that was to be found out and is not yet, is trouble with DNS.
     fn too_late(
         &self,
@@ -263,6 +298,23 @@ impl Prover {
                 });
             }
         }
+        let known = found.keys.len();
+        for (domain, selector) in enquiry.keys.iter().skip(known) {
+            found.keys.push(KeyCheck {
+                domain: domain.clone(),
+                selector: selector.clone(),
+                result: Outcome::TempError,
+                text: "no answer in time".to_owned(),
+            });
+        }
         found
+    }
+}
+
+/// Whether asking again may help.
+fn outcome(error: &mail_auth::Error) -> Outcome {
+    match error {
+        mail_auth::Error::Dns(mail_auth::DnsError::Resolver(_)) => Outcome::TempError,
+        _ => Outcome::Fail,
     }
 }

@@ -48,7 +48,7 @@ pub struct Lesson {
 
 /// A report that a person names the sender of.
 #[derive(Clone, Copy, Debug)]
-pub struct ByHand<'a> {
+pub struct NamedByHand<'a> {
     /// The report, judged anew with that name; its standing is `Counted`.
     pub filing: &'a Filing,
     /// Who says so.
@@ -159,7 +159,7 @@ pub trait Desk: Debug + Send + Sync {
     /// counts at its time of receipt, what that crosses, the lesson and the trace of it all.
     async fn attribute(
         &self,
-        by_hand: ByHand<'_>,
+        by_hand: NamedByHand<'_>,
         policy: &Policy,
         now: Timestamp,
     ) -> Result<Attributed, StoreError>;
@@ -224,7 +224,7 @@ impl<D: Dialect> Desk for SqlStore<D> {
 
     async fn attribute(
         &self,
-        by_hand: ByHand<'_>,
+        by_hand: NamedByHand<'_>,
         policy: &Policy,
         now: Timestamp,
     ) -> Result<Attributed, StoreError> {
@@ -278,11 +278,11 @@ fn names(identity: &str) -> String {
 
 async fn attribute<D: Dialect>(
     store: &SqlStore<D>,
-    by_hand: ByHand<'_>,
+    by_hand: NamedByHand<'_>,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Attributed, StoreError> {
-    let ByHand { filing, .. } = by_hand;
+    let NamedByHand { filing, .. } = by_hand;
     let one = [filing];
     let mut tx = store.begin().await?;
     // Identities first, as everywhere.

@@ -276,6 +276,30 @@ impl Incident {
         Ok(())
     }
 
+    /// Writes down that it was found at a target.
+    pub(super) async fn note_found<D: Dialect>(
+        &mut self,
+        tx: &mut Tx<D>,
+        target: &str,
+        doing: &Doing<'_>,
+    ) -> Result<(), StoreError> {
+        self.round = 1;
+        let order = vec![
+            LockOrder::id_of(self.id, target, Action::Lock, self.round)
+                .0
+                .into(),
+            self.id.0.into(),
+            self.owner.0.into(),
+            doing.subject.as_str().into(),
+            target.into(),
+            doing.reason.into(),
+            doing.now.into(),
+        ];
+        run::<D>(tx, sql::INSERT_FOUND, order).await.map(drop)?;
+        let row = vec![self.id.0.into(), i64::from(self.round).into()];
+        run::<D>(tx, sql::SET_ROUND, row).await.map(drop)
+    }
+
     async fn order<D: Dialect>(
         &self,
         tx: &mut Tx<D>,

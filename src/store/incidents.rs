@@ -2,10 +2,15 @@
 
 use super::body::SqlStore;
 use super::dialect::Dialect;
-use super::{StoreError, closing, listing, trail};
+use super::incident::Doing;
+use super::{ByHand, Dossier, Drift, IncidentRow, StoreError};
+use super::{closing, dossier, listing, manual, reconcile, trail};
 use crate::domain::audit::{Follower, Link};
+use crate::domain::identity::Identity;
 use crate::domain::ids::IncidentId;
 use crate::domain::incident::{IncidentState, NotAllowed};
+use crate::domain::lock::Subject;
+use crate::domain::reconcile::Known;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::fmt::Debug;
@@ -52,6 +57,54 @@ pub trait Incidents: Debug + Send + Sync {
     /// When the next hold or lock is to end by itself.
     async fn next_ending(&self) -> Result<Option<Timestamp>, StoreError>;
 
+    /// Holds or locks somebody by hand: opens an incident, or raises the open one.
+    async fn order_by_hand(
+        &self,
+        what: &ByHand,
+        wish: &Wish<'_>,
+    ) -> Result<Result<(IncidentId, IncidentState), NotAllowed>, StoreError>;
+
+    /// All that is known of an incident, with so many of its reports at most.
+    async fn dossier(
+        &self,
+        incident: IncidentId,
+        reports: u32,
+    ) -> Result<Option<Dossier>, StoreError>;
+
+    /// The incidents of identities of that name: open ones first, then the newest.
+    async fn incidents_about(&self, identity: &str) -> Result<Vec<IncidentRow>, StoreError>;
+
+    /// What was ordered at a target: of each identity the newest incident that is open, let go without a release,
+    /// or released after `over_since`. Not: locks that are only recorded.
+    async fn known_at(
+        &self,
+        target: &str,
+        over_since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Known>, StoreError>;
+
+    /// The domains that complaints came about after an instant, the latest first.
+    async fn recent_domains(&self, since: Timestamp, limit: u32)
+    -> Result<Vec<String>, StoreError>;
+
+    /// Does something about a lock that a target does not have any more.
+    async fn settle_drift(
+        &self,
+        incident: IncidentId,
+        target: &str,
+        drift: Drift,
+        wish: &Wish<'_>,
+    ) -> Result<Result<IncidentState, NotAllowed>, StoreError>;
+
+    /// Writes down a lock that was found at a target and is not ours. It never ends by itself.
+    async fn adopt(
+        &self,
+        target: &str,
+        identity: &Identity,
+        subject: Subject,
+        now: Timestamp,
+    ) -> Result<Result<IncidentId, NotAllowed>, StoreError>;
+
     /// How many open incidents are in each state.
     async fn incident_counts(&self) -> Result<Vec<(IncidentState, u64)>, StoreError>;
 
@@ -93,6 +146,64 @@ impl<D: Dialect> Incidents for SqlStore<D> {
 
     async fn next_ending(&self) -> Result<Option<Timestamp>, StoreError> {
         closing::next_ending(self).await
+    }
+
+    async fn order_by_hand(
+        &self,
+        what: &ByHand,
+        wish: &Wish<'_>,
+    ) -> Result<Result<(IncidentId, IncidentState), NotAllowed>, StoreError> {
+        manual::order(self, what, wish).await
+    }
+
+    async fn dossier(
+        &self,
+        incident: IncidentId,
+        reports: u32,
+    ) -> Result<Option<Dossier>, StoreError> {
+        dossier::dossier(self, incident, reports).await
+    }
+
+    async fn incidents_about(&self, identity: &str) -> Result<Vec<IncidentRow>, StoreError> {
+        dossier::about(self, identity).await
+    }
+
+    async fn known_at(
+        &self,
+        target: &str,
+        over_since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Known>, StoreError> {
+        reconcile::known(self, target, over_since, now).await
+    }
+
+    async fn recent_domains(
+        &self,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        reconcile::recent_domains(self, since, limit).await
+    }
+
+    async fn settle_drift(
+        &self,
+        incident: IncidentId,
+        target: &str,
+        drift: Drift,
+        wish: &Wish<'_>,
+    ) -> Result<Result<IncidentState, NotAllowed>, StoreError> {
+        let doing = Doing::by(wish.actor, wish.why, wish.now);
+        reconcile::settle(self, incident, target, drift, &doing).await
+    }
+
+    async fn adopt(
+        &self,
+        target: &str,
+        identity: &Identity,
+        subject: Subject,
+        now: Timestamp,
+    ) -> Result<Result<IncidentId, NotAllowed>, StoreError> {
+        manual::adopt(self, target, identity, subject, now).await
     }
 
     async fn incident_counts(&self) -> Result<Vec<(IncidentState, u64)>, StoreError> {

@@ -2,7 +2,7 @@
 //! that was learnt or forgotten.
 
 use super::body::{SqlStore, Tx, run};
-use super::desk::{ByHand, Forgotten, LearntRow, Lesson};
+use super::desk::{Forgotten, LearntRow, Lesson, NamedByHand};
 use super::dialect::{Columns, Dialect, Row};
 use super::orders::token;
 use super::trail::{About, Trail};
@@ -61,7 +61,7 @@ pub(super) async fn learn<D: Dialect>(
     tx: &mut Tx<D>,
     trail: &mut Trail,
     lesson: &Lesson,
-    by_hand: ByHand<'_>,
+    by_hand: NamedByHand<'_>,
     now: Timestamp,
 ) -> Result<Outcome, StoreError> {
     let choice = lesson.key.choice.to_string();

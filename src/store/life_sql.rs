@@ -67,6 +67,44 @@ pub(super) const NEXT_ENDING: &str =
 pub(super) const INCIDENT_COUNTS: &str = "select state, count(*) from incidents where state in \
      ('open', 'holding', 'held', 'locked', 'releasing', 'refused') group by state";
 
+/// Makes the row of who is locked without a complaint, and takes its lock.
+pub(super) const HOLD_IDENTITY: &str = "insert into identities (id, value, domain, username, first_seen, \
+     last_seen, version) values ($1, $2, $3, $4, $5, $5, 1) on conflict (id) do update set \
+     open_incident = identities.open_incident returning open_incident";
+pub(super) const SET_TIMEOUT: &str = "update incidents set timeout = $2 where id = $1";
+pub(super) const SET_ROUND: &str = "update incidents set round = $2 where id = $1";
+pub(super) const DETAIL: &str = "select i.value, i.domain, i.username, n.state, n.step, n.opened_at, \
+     n.ends_at, n.ended_by, n.ended_at, n.explanation from incidents n join identities i on \
+     i.id = n.identity_id where n.id = $1";
+pub(super) const REPORTS_OF: &str = "select r.id, r.received_at, r.client, r.feed, r.format, \
+     r.feedback_type, r.standing, r.proof, r.attribution, r.alias, r.reading from incident_evidence e \
+     join reports r on r.id = e.report_id where e.incident_id = $1 order by e.position limit $2";
+pub(super) const COUNT_EVIDENCE: &str =
+    "select count(*) from incident_evidence where incident_id = $1";
+/// The open one of an identity of that name comes before the others.
+pub(super) const INCIDENTS_ABOUT: &str = "select n.id, i.value, i.domain, i.username, n.state, n.opened_at, \
+     n.explanation from incidents n join identities i on i.id = n.identity_id where i.value = $1 \
+     order by case when i.open_incident = n.id then 0 else 1 end, n.opened_at desc, n.id limit $2";
+/// What was ordered of whom at a target, by incident: open ones, those that ended after an instant, and those that
+/// ended without a release.
+pub(super) const KNOWN_AT: &str = "select o.identity_id, n.id, n.state, i.value, i.domain, i.username, o.subject, \
+     sum(case when o.state in ('pending', 'held') or o.lease_until > $2 then 1 else 0 end), \
+     max(case when o.settled_at > o.ordered_at then o.settled_at else o.ordered_at end), \
+     max(case when o.state = 'done' and o.action in ('hold', 'lock') then o.round else 0 end), \
+     max(case when (o.state = 'done' or o.attempts > 0) and o.action in ('hold', 'lock') then o.round else 0 end), \
+     max(case when o.state = 'done' and o.action = 'release' then o.round else 0 end) \
+     from lock_orders o join incidents n on n.id = o.incident_id join identities i on i.id = o.identity_id \
+     where o.target = $1 and (n.state in ('open', 'holding', 'held', 'locked', 'releasing', 'refused', \
+     'closed', 'expired') or (n.state = 'released' and n.ended_at > $3)) \
+     group by o.identity_id, n.id, n.state, i.value, i.domain, i.username, o.subject limit 500000";
+/// The domains that complaints came about after an instant, the latest first.
+pub(super) const RECENT_DOMAINS: &str = "select domain from identities where domain is not null and \
+     last_seen > $1 group by domain order by max(last_seen) desc, domain limit $2";
+/// A hold or lock that was found at a target stands as an order that is done.
+pub(super) const INSERT_FOUND: &str = "insert into lock_orders (id, incident_id, identity_id, action, subject, \
+     target, state, reason, attempts, not_before, ordered_at, settled_at, round) \
+     values ($1, $2, $3, 'lock', $4, $5, 'done', $6, 0, $7, $7, $7, 1)";
+
 pub(super) const HOLD_HEAD: &str =
     "update audit_head set number = number where name = 'audit' returning number, digest";
 pub(super) const HEAD: &str = "select number, digest from audit_head where name = 'audit'";
@@ -101,7 +139,7 @@ pub(super) const CHAIN_OLD: &str =
 /// For the test that prepares them all.
 pub(super) static BULKS: [&Bulk; 2] = [&OPEN_INCIDENTS_OF, &INSERT_AUDIT];
 /// For the test that prepares them all.
-pub(super) const PLAIN: [&str; 26] = [
+pub(super) const PLAIN: [&str; 36] = [
     HOLD_OWNER,
     INCIDENT,
     INSERT_INCIDENT,
@@ -119,6 +157,16 @@ pub(super) const PLAIN: [&str; 26] = [
     ENDING,
     NEXT_ENDING,
     INCIDENT_COUNTS,
+    HOLD_IDENTITY,
+    SET_TIMEOUT,
+    SET_ROUND,
+    DETAIL,
+    REPORTS_OF,
+    COUNT_EVIDENCE,
+    INCIDENTS_ABOUT,
+    KNOWN_AT,
+    RECENT_DOMAINS,
+    INSERT_FOUND,
     HOLD_HEAD,
     HEAD,
     SET_HEAD,

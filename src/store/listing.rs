@@ -138,24 +138,25 @@ pub(super) async fn waiting<D: Dialect>(
 
 /// Reads rows of `select_report!`.
 pub(super) fn report_rows<D: Dialect>(rows: &[Row<D>]) -> Result<Vec<ReportRow>, StoreError> {
-    rows.iter()
-        .map(|row| {
-            let mut columns = Columns::<D>::of(row);
-            Ok(ReportRow {
-                id: ReportId(columns.id()?),
-                received_at: columns.time()?,
-                client: columns.text()?,
-                feed: columns.maybe_text()?,
-                format: columns.text()?,
-                feedback_type: columns.maybe_text()?,
-                standing: columns.text()?,
-                proof: columns.maybe_json()?,
-                attribution: columns.json()?,
-                alias: columns.maybe_json()?,
-                reading: columns.json()?,
-            })
-        })
-        .collect()
+    rows.iter().map(report_row::<D>).collect()
+}
+
+/// Reads a row of reports.
+pub(super) fn report_row<D: Dialect>(row: &Row<D>) -> Result<ReportRow, StoreError> {
+    let mut columns = Columns::<D>::of(row);
+    Ok(ReportRow {
+        id: ReportId(columns.id()?),
+        received_at: columns.time()?,
+        client: columns.text()?,
+        feed: columns.maybe_text()?,
+        format: columns.text()?,
+        feedback_type: columns.maybe_text()?,
+        standing: columns.text()?,
+        proof: columns.maybe_json()?,
+        attribution: columns.json()?,
+        alias: columns.maybe_json()?,
+        reading: columns.json()?,
+    })
 }
 
 /// See [`super::Store::reports`].
@@ -187,7 +188,7 @@ pub(super) async fn open_incidents<D: Dialect>(
     incident_rows::<D>(&store.read(sql::OPEN_INCIDENTS, values).await?)
 }
 
-fn incident_rows<D: Dialect>(rows: &[Row<D>]) -> Result<Vec<IncidentRow>, StoreError> {
+pub(super) fn incident_rows<D: Dialect>(rows: &[Row<D>]) -> Result<Vec<IncidentRow>, StoreError> {
     rows.iter()
         .map(|row| {
             let mut columns = Columns::<D>::of(row);

@@ -20,6 +20,7 @@ mod closing;
 mod crossing;
 mod desk;
 mod dialect;
+mod dossier;
 mod error;
 mod filing;
 mod health;
@@ -28,9 +29,11 @@ mod incidents;
 mod learnt;
 mod life_sql;
 mod listing;
+mod manual;
 mod opening;
 mod orders;
 mod postgres;
+mod reconcile;
 pub mod sql;
 mod sqlite;
 mod switch;
@@ -38,8 +41,11 @@ mod trail;
 mod unproven;
 mod window;
 
-pub use desk::{Attributed, ByHand, Desk, Forgotten, LearntRow, Lesson, ReportFilter};
+pub use desk::{Attributed, Desk, Forgotten, LearntRow, Lesson, NamedByHand, ReportFilter};
+pub use dossier::Dossier;
 pub use incidents::{Ended, Incidents, Wish};
+pub use manual::ByHand;
+pub use reconcile::Drift;
 pub use switch::Known;
 
 /// How a store is opened.

@@ -281,6 +281,8 @@ macro_rules! select_order {
     };
 }
 pub(super) const ORDER: &str = select_order!("where o.id = $1");
+pub(super) const ORDERS_OF: &str =
+    select_order!("where o.incident_id = $1 order by o.ordered_at, o.target, o.id limit 10000");
 pub(super) const ORDERS: &str = select_order!("order by o.ordered_at desc, o.id limit $1");
 pub(super) const ORDER_COUNTS: &str = "select state, count(*) from lock_orders group by state";
 pub(super) const WAITING: &str =
@@ -346,6 +348,7 @@ pub fn all(skipping: bool) -> Vec<String> {
         END_LEASE,
         ORDER,
         ORDERS,
+        ORDERS_OF,
         ORDER_COUNTS,
         INCIDENTS,
         EVIDENCE,

@@ -73,7 +73,8 @@ pub(super) async fn open(
     let readers = SqlitePoolOptions::new()
         .max_connections(options.readers.max(1))
         .acquire_timeout(options.timeout)
-        .connect_lazy_with(connect.read_only(true));
+        // Each connection has a cache of its own, and those that only list need little.
+        .connect_lazy_with(connect.pragma("cache_size", "-4096").read_only(true));
     let store = SqlStore::new(writers, readers, options.cached_complaints);
     trail::chain_old(&store).await?;
     Ok(store)

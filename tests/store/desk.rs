@@ -9,7 +9,7 @@ use arfd::domain::filing::Filing;
 use arfd::domain::identity::Identity;
 use arfd::domain::learnt::{Choice, Key, by_hand};
 use arfd::domain::standing::Standing;
-use arfd::store::{Attributed, ByHand, Lesson, ReportFilter, Store};
+use arfd::store::{Attributed, Lesson, NamedByHand, ReportFilter, Store};
 use std::sync::Arc;
 
 on_both!(
@@ -56,8 +56,8 @@ fn lesson(value: &str, identity: Identity) -> Lesson {
     }
 }
 
-fn says<'a>(filing: &'a Filing, lesson: Option<&'a Lesson>) -> ByHand<'a> {
-    ByHand {
+fn says<'a>(filing: &'a Filing, lesson: Option<&'a Lesson>) -> NamedByHand<'a> {
+    NamedByHand {
         filing,
         actor: "ann",
         why: "ticket 1",

@@ -2,9 +2,12 @@
 
 use super::memory_store::MemoryStore;
 use arfd::domain::audit::{Follower, Link};
+use arfd::domain::identity::Identity;
 use arfd::domain::ids::IncidentId;
 use arfd::domain::incident::{IncidentState, NotAllowed};
-use arfd::store::{Ended, Incidents, StoreError, Wish};
+use arfd::domain::lock::Subject;
+use arfd::domain::reconcile::Known;
+use arfd::store::{ByHand, Dossier, Drift, Ended, IncidentRow, Incidents, StoreError, Wish};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -25,6 +28,55 @@ impl Incidents for MemoryStore {
 
     async fn next_ending(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(None)
+    }
+
+    async fn order_by_hand(
+        &self,
+        _: &ByHand,
+        _: &Wish<'_>,
+    ) -> Result<Result<(IncidentId, IncidentState), NotAllowed>, StoreError> {
+        Ok(Err(NotAllowed::Senseless))
+    }
+
+    async fn dossier(&self, _: IncidentId, _: u32) -> Result<Option<Dossier>, StoreError> {
+        Ok(None)
+    }
+
+    async fn incidents_about(&self, _: &str) -> Result<Vec<IncidentRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn known_at(
+        &self,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Vec<Known>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn recent_domains(&self, _: Timestamp, _: u32) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn settle_drift(
+        &self,
+        _: IncidentId,
+        _: &str,
+        _: Drift,
+        _: &Wish<'_>,
+    ) -> Result<Result<IncidentState, NotAllowed>, StoreError> {
+        Ok(Err(NotAllowed::NoIncident))
+    }
+
+    async fn adopt(
+        &self,
+        _: &str,
+        _: &Identity,
+        _: Subject,
+        _: Timestamp,
+    ) -> Result<Result<IncidentId, NotAllowed>, StoreError> {
+        Ok(Err(NotAllowed::Senseless))
     }
 
     async fn incident_counts(&self) -> Result<Vec<(IncidentState, u64)>, StoreError> {

@@ -7,8 +7,8 @@ use arfd::domain::ids::{IdentityId, IncidentId, OrderId, ReportId};
 use arfd::domain::lock::{Action, LockOrder, OrderState, Subject};
 use arfd::domain::restraint::LockSwitch;
 use arfd::store::{
-    Attributed, ByHand, Claim, Desk, FeedRow, FeedSums, IncidentRow, Known, LearntRow, OrderRow,
-    ReportFilter, ReportRow, Settlement, Store, StoreError, Unproven,
+    Attributed, Claim, Desk, FeedRow, FeedSums, IncidentRow, Known, LearntRow, NamedByHand,
+    OrderRow, ReportFilter, ReportRow, Settlement, Store, StoreError, Unproven,
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -134,7 +134,7 @@ impl Desk for MemoryStore {
 
     async fn attribute(
         &self,
-        _: ByHand<'_>,
+        _: NamedByHand<'_>,
         _: &Policy,
         _: Timestamp,
     ) -> Result<Attributed, StoreError> {

@@ -32,9 +32,13 @@ impl Signer {
 
     /// Tells the world its public key.
     pub fn publish(&self, dns: &Dns) {
+        dns.text(&format!("s1._domainkey.{}", self.domain), &self.record());
+    }
+
+    /// Its public key as DNS would tell it.
+    pub fn record(&self) -> String {
         let public = base64::engine::general_purpose::STANDARD.encode(self.key().public_key());
-        let record = format!("v=DKIM1; k=ed25519; p={public}");
-        dns.text(&format!("s1._domainkey.{}", self.domain), &record);
+        format!("v=DKIM1; k=ed25519; p={public}")
     }
 
     /// The message with a signature over these fields.

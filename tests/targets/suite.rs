@@ -399,7 +399,9 @@ pub async fn nothing_reaches_further_than_asked<B: Bench>() {
             .cloned()
             .collect();
         match outcome {
-            Outcome::Done { .. } => assert_eq!(new, std::slice::from_ref(&identity), "{identity:?}"),
+            Outcome::Done { .. } => {
+                assert_eq!(new, std::slice::from_ref(&identity), "{identity:?}")
+            }
             Outcome::Refused { .. } => assert!(new.is_empty(), "{identity:?}: {new:?}"),
             other => assert!(
                 new.is_empty() || new == [identity.clone()],

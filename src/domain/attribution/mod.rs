@@ -3,17 +3,26 @@
 //! file a method; `search.rs` asks them and weighs words that contradict each other.
 
 pub mod advice;
+mod ask;
+mod dkim;
+mod forwarded;
 mod header;
+mod hop;
 pub mod normal;
 mod own;
+mod places;
 mod reason;
 mod script;
 mod search;
 mod shared;
 mod source;
+pub mod token;
+mod trace;
 mod user;
 
+pub use dkim::{KeyCheck, OwnDkim, OwnKey, OwnSignature};
 pub use header::{HeaderMissing, HeaderRule, PRESETS};
+pub use hop::{Chain, Hop, MOST_HOPS};
 pub use normal::NormalForm;
 pub use own::Own;
 pub use reason::Reason;
@@ -21,6 +30,8 @@ pub use script::Scripts;
 pub use search::{Context, Outcome, attribute};
 pub use shared::Shared;
 pub use source::{Owner, SourceMap};
+pub use token::{Bearer, Keys, Place, SHORTEST_SECRET, Tokens};
+pub use trace::Traces;
 pub use user::{UserSearch, outgoing_user};
 
 use super::identity::{Identity, OutgoingUser};
@@ -31,10 +42,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentificationMethod {
+    /// A token that only we can make.
+    Token,
+    /// Our own DKIM signature on the enclosed headers.
+    Dkim,
     /// A header that the customer's MTA adds.
     IdentificationHeader,
     /// The user that authenticated at the filter.
     AuthenticatingUser,
+    /// The login that one of our own servers wrote down in its `Received` line.
+    ReceivedTrace,
     /// A header that a web server adds to what its scripts send.
     ScriptHeader,
     /// The address that the enclosed message came from, by a map.
@@ -54,6 +71,9 @@ impl IdentificationMethod {
     /// The stable name, as in configuration, records and metric labels.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Token => "token",
+            Self::Dkim => "dkim",
+            Self::ReceivedTrace => "received_trace",
             Self::IdentificationHeader => "identification_header",
             Self::AuthenticatingUser => "authenticating_user",
             Self::ScriptHeader => "script_header",
@@ -85,6 +105,29 @@ pub struct Methods {
     pub scripts: Scripts,
     /// Whose source addresses are whose.
     pub sources: SourceMap,
+    /// How traces are read.
+    pub traces: Traces,
+    /// Our tokens.
+    pub tokens: Tokens,
+    /// Our own signatures.
+    pub dkim: OwnDkim,
+}
+
+impl Methods {
+    /// Whether the enclosed Received lines are of any use.
+    pub fn wants_hops(&self) -> bool {
+        self.own.knows_hops()
+    }
+
+    /// Whether signatures on the enclosed message are of any use.
+    pub fn wants_signatures(&self) -> bool {
+        self.order.contains(&IdentificationMethod::Dkim) && !self.dkim.domains.is_empty()
+    }
+
+    /// Whether tokens are looked for.
+    pub fn wants_tokens(&self) -> bool {
+        self.order.contains(&IdentificationMethod::Token) && !self.tokens.keys.is_empty()
+    }
 }
 
 impl Methods {
@@ -102,6 +145,7 @@ impl Methods {
         Outcome {
             attribution,
             shared,
+            token_failures: Vec::new(),
         }
     }
 }

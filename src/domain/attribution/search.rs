@@ -1,19 +1,62 @@
-//! Asks the methods one after another, and decides what the first match is worth.
+//! Asks the methods one after another, and weighs words that contradict each other.
+//!
+//! **Order and strength.** The first match in the configured order names the sender, as at the filter. But three methods
+//! give words that a message's sender cannot simply write: a token, our own DKIM signature, and a trace in a line of our
+//! own servers. They are asked wherever they stand in the order, and a word of theirs is never silently overruled:
+//!
+//! - Our own trace contradicts a weaker first match: the trace wins, and the provenance says who else was named. It cannot
+//!   be copied into another message.
+//! - A token or signature contradicts the first match, or each other, or a trace: nobody is named (`conflicting`). They
+//!   *can* be copied out of any mail of their bearer, so neither the stronger nor the weaker word may lock: the one may be
+//!   stolen, the other forged.
+//! - For the same reason a token or signature that matches first is held against the identification and script headers,
+//!   where these methods are configured, and against the outgoing user that the filter states.
+//!
+//! That leaves a spammer a way to be named nowhere: to write a contradiction into his mail, as disagreeing headers always
+//! were. His reports then stand in the queue of the unattributed under that reason, with his outgoing user. It is the
+//! price of never locking whom somebody else chose. References, account numbers and the like are other kinds of name than
+//! mailboxes; they contradict nothing.
 
-use super::header::{HeaderSearch, by_header};
-use super::script::ScriptSearch;
-use super::source::Owner;
-use super::user::{STATED, UserSearch, outgoing_user};
-use super::{Attribution, HeaderMissing, IdentificationMethod as Method, Methods, Reason};
+use super::dkim::OwnSignature;
+use super::forwarded::is_forwarded;
+use super::hop::{Chain, Hop};
+use super::token::Failure;
+use super::user::{UserSearch, outgoing_user};
+use super::{Attribution, IdentificationMethod as Method, Methods, Reason};
 use crate::domain::identity::{Identity, OutgoingUser};
 use crate::domain::report::{Format, Reading};
 use crate::domain::strength::Strength;
+use jiff::Timestamp;
 
 /// What is known of a report beside its text.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Context {
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
     /// Whether the outgoing user may be taken from the enclosed headers: see [`Feed`](crate::domain::feed::Feed).
     pub trust_enclosed_user: bool,
+    /// Whether a feed's proof holds.
+    pub proven: bool,
+    /// The addresses that the report was sent to: of its envelope, and `To` as written.
+    pub recipients: &'a [String],
+    /// The enclosed Received lines, where [`Methods::wants_hops`].
+    pub hops: &'a [Hop],
+    /// Our own signatures on the enclosed message, where there are any.
+    pub signatures: &'a [OwnSignature],
+    /// When the report came: tokens are judged by it.
+    pub received_at: Timestamp,
+}
+
+impl Default for Context<'_> {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self {
+            trust_enclosed_user: false,
+            proven: false,
+            recipients: &[],
+            hops: &[],
+            signatures: &[],
+            received_at: Timestamp::UNIX_EPOCH,
+        }
+    }
 }
 
 /// The outcome of attribution with all that follows from it.
@@ -23,20 +66,41 @@ pub struct Outcome {
     pub attribution: Attribution,
     /// Whether many customers are behind the identity, so that it is never locked automatically.
     pub shared: bool,
+    /// Tokens that were found and worth nothing, whatever else named the sender.
+    pub token_failures: Vec<Failure>,
 }
 
 /// A match.
-struct Found {
-    method: Method,
-    value: String,
-    user: Option<OutgoingUser>,
-    provenance: String,
-    strength: Strength,
-    shared: bool,
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub method: Method,
+    pub value: String,
+    pub user: Option<OutgoingUser>,
+    pub provenance: String,
+    pub strength: Strength,
+    pub shared: bool,
+}
+
+impl Found {
+    /// Whether both name mailboxes, and not the same.
+    fn contradicts(&self, other: &Self) -> bool {
+        let mailbox = |found: &Self| {
+            found.value.contains('@')
+                && !matches!(found.method, Method::AuthenticatingUser | Method::SourceIp)
+        };
+        let users = matches!((&self.user, &other.user), (Some(a), Some(b)) if !same_user(a, b));
+        users || mailbox(self) && mailbox(other) && self.value != other.value
+    }
+}
+
+/// One account written in two ways is one account.
+fn same_user(a: &OutgoingUser, b: &OutgoingUser) -> bool {
+    a.domain == b.domain && a.username.to_lowercase() == b.username.to_lowercase()
 }
 
 /// What a method came to.
-enum Search {
+#[derive(Clone, Debug)]
+pub(super) enum Search {
     Found(Found),
     /// Nobody may be named.
     Nobody(Reason),
@@ -44,39 +108,69 @@ enum Search {
     Missing(Option<Reason>),
 }
 
+/// Methods whose word the sender cannot simply write.
+const HARD: [Method; 3] = [Method::Token, Method::Dkim, Method::ReceivedTrace];
+
 /// Names the sender of the enclosed message.
-pub fn attribute(reading: &Reading<'_>, methods: &Methods, context: Context) -> Outcome {
-    let nobody = |reason, outgoing_user| Outcome {
+pub fn attribute(reading: &Reading<'_>, methods: &Methods, context: Context<'_>) -> Outcome {
+    let mut failures = Vec::new();
+    let nobody = |reason, outgoing_user, token_failures| Outcome {
         attribution: Attribution::Unattributed {
             reason,
             outgoing_user,
         },
         shared: reason == Reason::SharedUser,
+        token_failures,
     };
     if reading.format == Format::None {
-        return nobody(Reason::NotAReport, None);
+        return nobody(Reason::NotAReport, None, failures);
     }
     let (user, source) = match outgoing_user(reading, context.trust_enclosed_user) {
         UserSearch::Found(user, source) => (Some(user), source),
-        UserSearch::Ambiguous => return nobody(Reason::UserAmbiguous, None),
+        UserSearch::Ambiguous => return nobody(Reason::UserAmbiguous, None, failures),
         UserSearch::Missing => (None, ""),
     };
-    // Who authenticated at our filter is our customer, wherever he sat.
-    if user.is_none() && methods.own.is_foreign(reading) {
-        return nobody(Reason::NotOurNetwork, None);
+    let stated = match reading.derived.contains_key("source_ip") {
+        true => None,
+        false => reading.report.source_ip,
+    };
+    let own = &methods.own;
+    let chain = match own.knows_hops() {
+        true => Chain::of(context.hops, own, stated),
+        false => Chain::Foreign,
+    };
+    if is_forwarded(reading, context.hops, chain, own) {
+        return nobody(Reason::Forwarded, user, failures);
     }
     let asked = Asked {
         reading,
         methods,
+        context,
         user: user.as_ref(),
         source,
+        chain,
     };
+    let hard = asked.hard(&mut failures);
+    // Who authenticated at our filter, or whom we ourselves signed for, is our customer, wherever he sat.
+    let ours = hard.iter().any(|(_, s)| matches!(s, Search::Found(_)));
+    if user.is_none() && !ours && own.is_foreign(reading) {
+        return nobody(Reason::NotOurNetwork, None, failures);
+    }
     let mut why = None;
     let mut note = "";
     for method in &methods.order {
-        match asked.ask(*method) {
-            Search::Found(found) => return identified(found, user, methods, note),
-            Search::Nobody(reason) => return nobody(reason, user),
+        let search = match hard.iter().find(|(hard, _)| hard == method) {
+            Some((_, search)) => search.clone(),
+            None => asked.ask(*method),
+        };
+        match search {
+            Search::Found(found) => {
+                return match asked.weighed(found, &hard) {
+                    Ok(found) => identified(found, user, methods, note, failures),
+                    Err(reason) => nobody(reason, user, failures),
+                };
+            }
+            Search::Nobody(reason) => return nobody(reason, user, failures),
             Search::Missing(reason) => {
                 if *method == Method::IdentificationHeader && !methods.headers.is_empty() {
                     note = "; no identification header was there";
@@ -85,8 +179,7 @@ pub fn attribute(reading: &Reading<'_>, methods: &Methods, context: Context) -> 
             }
         }
     }
-    let reason = why.unwrap_or_else(|| unmatched(reading));
-    nobody(reason, user)
+    nobody(why.unwrap_or_else(|| unmatched(reading)), user, failures)
 }
 
 /// The reason where no method has one of its own.
@@ -100,7 +193,13 @@ fn unmatched(reading: &Reading<'_>) -> Reason {
     }
 }
 
-fn identified(found: Found, user: Option<OutgoingUser>, methods: &Methods, note: &str) -> Outcome {
+fn identified(
+    found: Found,
+    user: Option<OutgoingUser>,
+    methods: &Methods,
+    note: &str,
+    token_failures: Vec<Failure>,
+) -> Outcome {
     let identity = Identity {
         outgoing_user: user.or(found.user),
         value: found.value,
@@ -111,6 +210,9 @@ fn identified(found: Found, user: Option<OutgoingUser>, methods: &Methods, note:
         false => methods.shared.why(&identity, found.method, domains),
     };
     let mut provenance = found.provenance + note;
+    for failure in &token_failures {
+        provenance = format!("{provenance}; a token was there, but {failure}");
+    }
     if let Some(why) = why {
         provenance = format!("{provenance}; shared: {why}");
     }
@@ -122,140 +224,90 @@ fn identified(found: Found, user: Option<OutgoingUser>, methods: &Methods, note:
             strength: found.strength,
         },
         shared: why.is_some(),
+        token_failures,
     }
 }
 
 /// One report, asked by many methods.
-struct Asked<'a> {
-    reading: &'a Reading<'a>,
-    methods: &'a Methods,
-    user: Option<&'a OutgoingUser>,
+pub(super) struct Asked<'a> {
+    pub reading: &'a Reading<'a>,
+    pub methods: &'a Methods,
+    pub context: Context<'a>,
+    pub user: Option<&'a OutgoingUser>,
     /// Where the user was read.
-    source: &'static str,
+    pub source: &'static str,
+    /// What our own servers wrote.
+    pub chain: Chain,
 }
 
 impl Asked<'_> {
-    fn ask(&self, method: Method) -> Search {
-        match method {
-            Method::IdentificationHeader => self.header(),
-            Method::AuthenticatingUser => self.authenticating_user(),
-            Method::ScriptHeader => self.script(),
-            Method::SourceIp => self.source_ip(),
-            Method::EnvelopeSender => self.sender(method, false),
-            Method::OriginalMailFrom => self.sender(method, true),
-            // Not for methods to say; configuration refuses them.
-            Method::ByHand | Method::Learnt => Search::Missing(None),
-        }
+    /// Asks those methods whose word is never silently overruled, as far as they are configured.
+    fn hard(&self, failures: &mut Vec<Failure>) -> Vec<(Method, Search)> {
+        let wanted = |method: &Method| self.methods.order.contains(method);
+        let ask = |method| {
+            let search = match method {
+                Method::Token => self.token(failures),
+                Method::Dkim => self.dkim(),
+                _ => self.trace(),
+            };
+            (method, search)
+        };
+        HARD.into_iter().filter(wanted).map(ask).collect()
     }
 
-    fn found(&self, method: Method, value: &str, provenance: String, strength: Strength) -> Search {
-        match self.methods.normal.of(value) {
-            None => Search::Missing(None),
-            Some(value) => Search::Found(Found {
-                method,
-                value,
-                user: None,
-                provenance,
-                strength,
-                shared: false,
-            }),
+    /// Whether the first match may stand; see the top of this file.
+    fn weighed(&self, first: Found, hard: &[(Method, Search)]) -> Result<Found, Reason> {
+        let signed = |found: &Found| found.strength == Strength::Signed;
+        if signed(&first)
+            && let (Some(ours), Some(theirs)) = (self.user, &first.user)
+            && !same_user(ours, theirs)
+        {
+            return Err(Reason::Conflicting);
         }
-    }
-
-    /// A match by a map, which may know the outgoing user besides.
-    fn owned(
-        &self,
-        method: Method,
-        owner: &Owner,
-        provenance: String,
-        strength: Strength,
-    ) -> Search {
-        match self.found(method, &owner.identity, provenance, strength) {
-            Search::Found(found) => Search::Found(Found {
-                user: owner.outgoing_user.clone(),
-                shared: owner.shared,
-                ..found
-            }),
-            other => other,
-        }
-    }
-
-    fn header(&self) -> Search {
-        let methods = self.methods;
-        match by_header(&self.reading.headers, &methods.headers, &methods.normal) {
-            HeaderSearch::Found(value, name) => Search::Found(Found {
-                method: Method::IdentificationHeader,
-                value,
-                user: None,
-                provenance: format!("header {name} of the enclosed message"),
-                strength: Strength::Enclosed,
-                shared: false,
-            }),
-            HeaderSearch::Ambiguous => Search::Nobody(Reason::HeaderAmbiguous),
-            HeaderSearch::Missing if methods.header_missing == HeaderMissing::Stop => {
-                Search::Nobody(Reason::HeaderStripped)
+        let mut named = first.clone();
+        for (method, search) in hard.iter().filter(|(method, _)| *method != first.method) {
+            let other = match search {
+                Search::Found(other) => other,
+                // Two of ours contradict each other already.
+                Search::Nobody(reason) => return Err(*reason),
+                Search::Missing(_) => continue,
+            };
+            if !other.contradicts(&first) {
+                continue;
             }
-            HeaderSearch::Missing | HeaderSearch::NotConfigured => Search::Missing(None),
-        }
-    }
-
-    fn authenticating_user(&self) -> Search {
-        match self.user {
-            None => Search::Missing(None),
-            Some(user) if user.is_shared() => Search::Missing(Some(Reason::SharedUser)),
-            Some(user) => {
-                let strength = match self.source {
-                    STATED => Strength::Vouched,
-                    _ => Strength::Enclosed,
+            let trace = *method == Method::ReceivedTrace;
+            if !trace || signed(&first) {
+                return Err(Reason::Conflicting);
+            }
+            if other.strength > first.strength {
+                named = Found {
+                    provenance: format!(
+                        "{}; {} named {}",
+                        other.provenance,
+                        first.method.as_str(),
+                        first.value
+                    ),
+                    ..other.clone()
                 };
-                let method = Method::AuthenticatingUser;
-                self.found(method, &user.to_string(), self.source.to_owned(), strength)
             }
         }
-    }
-
-    fn script(&self) -> Search {
-        match self.methods.scripts.search(&self.reading.headers) {
-            ScriptSearch::Found(owner, provenance) => {
-                self.owned(Method::ScriptHeader, &owner, provenance, Strength::Enclosed)
+        if signed(&first) {
+            let soft = [Method::IdentificationHeader, Method::ScriptHeader];
+            for method in soft.into_iter().filter(|m| self.methods.order.contains(m)) {
+                match self.ask(method) {
+                    Search::Found(other) if other.contradicts(&first) => {
+                        return Err(Reason::Conflicting);
+                    }
+                    // A header that was stripped contradicts nothing.
+                    Search::Nobody(Reason::HeaderAmbiguous) => return Err(Reason::HeaderAmbiguous),
+                    _ => {}
+                }
             }
-            ScriptSearch::Ambiguous => Search::Nobody(Reason::HeaderAmbiguous),
-            ScriptSearch::Missing => Search::Missing(None),
         }
-    }
-
-    /// A stated address is the reporter's word of its own TCP session; a recovered one rests on headers.
-    fn source_ip(&self) -> Search {
-        let Some(ip) = self.reading.report.source_ip else {
-            return Search::Missing(None);
-        };
-        let Some((network, owner)) = self.methods.sources.owner(ip) else {
-            return Search::Missing(None);
-        };
-        let (strength, from) = match self.reading.derived.get("source_ip") {
-            None => (Strength::Vouched, "Source-IP"),
-            Some(source) => (Strength::Enclosed, source.as_str()),
-        };
-        let provenance = format!("{ip} in {network}, from {from}");
-        self.owned(Method::SourceIp, owner, provenance, strength)
-    }
-
-    fn sender(&self, method: Method, only_stated: bool) -> Search {
-        let reading = self.reading;
-        let derived = reading.derived.get("original_mail_from");
-        let sender = reading.report.original_mail_from.as_deref();
-        // A digest or a mask is a person, but none that could be locked.
-        let sender = sender.filter(|s| s.contains('@'));
-        match (sender, derived) {
-            (Some(sender), None) => {
-                let provenance = "Original-Mail-From".to_owned();
-                self.found(method, sender, provenance, Strength::Claimed)
-            }
-            (Some(sender), Some(source)) if !only_stated => {
-                let provenance = format!("envelope sender, from {source}");
-                self.found(method, sender, provenance, Strength::Claimed)
-            }
-            _ => Search::Missing(None),
-        }
+        Ok(named)
     }
 }
+
+#[cfg(test)]
+#[path = "weighing_tests.rs"]
+mod tests;

@@ -60,7 +60,9 @@ impl Shared {
         let reads_so = self.domains
             && !matches!(
                 method,
-                IdentificationMethod::ScriptHeader | IdentificationMethod::SourceIp
+                IdentificationMethod::ScriptHeader
+                    | IdentificationMethod::Token
+                    | IdentificationMethod::SourceIp
             )
             && reads_like_a_domain(domain);
         (known || reads_so).then_some("it is a whole domain")

@@ -27,6 +27,7 @@ fn methods(headers: &[(&str, Option<&str>)]) -> Methods {
 fn attribute(reading: &Reading<'_>, methods: &Methods, trust_enclosed_user: bool) -> Attribution {
     let context = Context {
         trust_enclosed_user,
+        ..Context::default()
     };
     super::attribute(reading, methods, context).attribution
 }

@@ -1,6 +1,7 @@
 //! What was found out about a message's signatures and its sender's policy (DKIM, RFC 6376; SPF, RFC 7208),
 //! and whether a signature that verifies also says what a feed needs it to say.
 
+use crate::domain::attribution::KeyCheck;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,9 @@ pub struct Checks {
     /// The policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spf: Vec<SpfCheck>,
+    /// Public keys of our own that were asked for because the enclosed message bears a signature of ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyCheck>,
 }
 
 /// What a feed asks of a signature besides that it verifies.

@@ -131,12 +131,14 @@ pub struct Enquiry {
     pub dkim: Vec<DkimDemand>,
     /// The domains whose SPF policies would.
     pub spf: Vec<String>,
+    /// Which public keys of our own are wanted, each by domain and selector.
+    pub keys: Vec<(String, String)>,
 }
 
 impl Enquiry {
     /// Whether nothing need be asked.
     pub fn is_empty(&self) -> bool {
-        self.dkim.is_empty() && self.spf.is_empty()
+        self.dkim.is_empty() && self.spf.is_empty() && self.keys.is_empty()
     }
 
     /// What must be asked of DNS about a message: nothing but what feeds need that could be the source.
