@@ -17,6 +17,7 @@ mod outbox;
 mod own_signature;
 mod parse;
 mod proving;
+mod replay;
 mod samples;
 mod simulation;
 mod smtp;

@@ -5,6 +5,7 @@ mod desk;
 mod doors;
 mod manager;
 mod orders;
+mod reload;
 mod restraint;
 mod shortage;
 mod trouble;

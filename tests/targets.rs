@@ -3,9 +3,17 @@
 
 #[macro_use]
 mod suite;
+mod cpanel;
+mod exec;
+mod kumomta;
+mod map_file;
 mod spamexperts;
 mod spamexperts_orders;
+mod stand_in_cpanel;
+mod stand_in_exec;
 mod stand_in_http;
+mod stand_in_kumomta;
+mod stand_in_map;
 mod stand_in_spamexperts;
 mod stand_in_webhook;
 mod webhook;
@@ -20,3 +28,8 @@ conformance!(
     on_webhook_without_listing,
     super::stand_in_webhook::SilentHook
 );
+conformance!(on_cpanel, super::stand_in_cpanel::Panel);
+conformance!(on_map_file, super::stand_in_map::Map);
+conformance!(on_map_file_of_lines, super::stand_in_map::Lines);
+conformance!(on_exec, super::stand_in_exec::Program);
+conformance!(on_kumomta, super::stand_in_kumomta::Kumo);

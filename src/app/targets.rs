@@ -3,6 +3,10 @@
 use super::StartError;
 use crate::clock::Clock;
 use crate::config::{Kind, Settings, TargetTable};
+use crate::lock::cpanel::Cpanel;
+use crate::lock::exec::Exec;
+use crate::lock::kumomta::KumoMta;
+use crate::lock::map_file::MapFile;
 use crate::lock::spamexperts::SpamExperts;
 use crate::lock::webhook::{self, Webhook};
 use crate::lock::{LockTarget, SetupError};
@@ -58,6 +62,34 @@ fn one(
                 reach: section.to_reach(),
             };
             Arc::new(Webhook::new(settings, metrics, clock).map_err(failed)?)
+        }
+        Kind::Cpanel => {
+            let settings = table
+                .cpanel
+                .clone()
+                .unwrap_or_default()
+                .to_lock(&table.name);
+            Arc::new(Cpanel::new(settings, metrics, clock).map_err(failed)?)
+        }
+        Kind::MapFile => {
+            let settings = table
+                .map_file
+                .clone()
+                .unwrap_or_default()
+                .to_lock(&table.name);
+            Arc::new(MapFile::new(settings, metrics, clock).map_err(failed)?)
+        }
+        Kind::Exec => {
+            let settings = table.exec.clone().unwrap_or_default().to_lock(&table.name);
+            Arc::new(Exec::new(settings, metrics, clock).map_err(failed)?)
+        }
+        Kind::KumoMta => {
+            let settings = table
+                .kumomta
+                .clone()
+                .unwrap_or_default()
+                .to_lock(&table.name);
+            Arc::new(KumoMta::new(settings, metrics, clock).map_err(failed)?)
         }
     })
 }

@@ -1,8 +1,9 @@
 //! Whether settings make sense. All problems are reported at once, each with its key.
 
 use super::check_feeds;
+use super::check_targets;
 use super::settings::Settings;
-use super::{aliases, identification, place, reconcile, restraint, rules, secure, targets};
+use super::{aliases, identification, place, reconcile, restraint, rules, secure};
 use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
 use std::collections::HashSet;
@@ -79,7 +80,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     check_feeds::feeds(settings, &mut problems);
     rules::check(settings, &mut problems);
     lock(settings, &mut problems);
-    targets::check(settings, &mut problems);
+    check_targets::check(settings, &mut problems);
     restraint::check(settings, &mut problems);
     reconcile::check(settings, &mut problems);
     problems.0

@@ -6,6 +6,7 @@ mod aliases;
 mod check;
 mod check_feeds;
 mod check_listeners;
+mod check_targets;
 mod credentials;
 mod environment;
 mod feeds;
@@ -21,6 +22,7 @@ mod settings;
 mod smtp;
 mod spamexperts;
 mod target;
+mod target_kinds;
 mod targets;
 mod translate;
 mod values;
@@ -41,7 +43,7 @@ pub use settings::*;
 pub use smtp::Smtp;
 pub use spamexperts::SpamExperts;
 pub use target::check_target;
-pub use targets::{Kind, TargetTable, Webhook};
+pub use targets::{Cpanel, Exec, Kind, KumoMta, MapFile, TargetTable, Webhook};
 pub use values::{MASK, Secret, SecretUrl, Size, Span};
 
 use std::ffi::OsString;
@@ -154,6 +156,40 @@ pub fn load_with(
         }
         problem
     };
+    Err(ConfigError::Sense(
+        problems.into_iter().map(located).collect(),
+    ))
+}
+
+/// Settings with the rules of another file, and with its `[restraint]` if it has one.
+///
+/// # Errors
+/// When the file cannot be read, is not shaped as settings are, has no rules, or makes no sense with the others.
+pub fn with_rules_of(mut settings: Settings, file: &Path) -> Result<Settings, ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|cause| ConfigError::Unreadable {
+        path: file.to_owned(),
+        cause,
+    })?;
+    let name = file.display().to_string();
+    let shape = |e: toml::de::Error| place::in_file(&name, &text, &e);
+    let read: Settings = toml::from_str(&text).map_err(shape)?;
+    let table: toml::Table = toml::from_str(&text).map_err(shape)?;
+    if !table.contains_key("rules") {
+        return Err(ConfigError::Sense(vec![Problem {
+            key: "rules".to_owned(),
+            message: "there are none in this file".to_owned(),
+            place: Some(name),
+        }]));
+    }
+    settings.rules = read.rules;
+    if table.contains_key("restraint") {
+        settings.restraint = read.restraint;
+    }
+    let problems = check(&settings);
+    if problems.is_empty() {
+        return Ok(settings);
+    }
+    let located = |problem: Problem| problem.located(&name, &text);
     Err(ConfigError::Sense(
         problems.into_iter().map(located).collect(),
     ))

@@ -193,7 +193,7 @@ fn known_keys() -> BTreeSet<String> {
     }
     all.lock.spamexperts.password_file = Some("x".into());
     all.lock.spamexperts.ca_file = Some("x".into());
-    all.targets = vec![super::targets::example()];
+    all.targets = vec![super::check_targets::example()];
     for file in [
         &mut all.smtp.tls.certificate_file,
         &mut all.smtp.tls.key_file,

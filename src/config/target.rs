@@ -2,8 +2,8 @@
 //! from the other checks, because commands that only look at the store need no credentials.
 
 use super::check::{Problem, Problems};
+use super::check_targets;
 use super::settings::{Settings, Store};
-use super::targets;
 use super::values::{Secret, SecretUrl};
 use super::{ConfigError, Need, secure};
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::path::Path;
 /// secrets in the wrong places.
 pub fn check_target(settings: &Settings) -> Vec<Problem> {
     let mut problems = Problems::default();
-    targets::check_access(settings, &mut problems);
+    check_targets::check_access(settings, &mut problems);
     problems.0
 }
 
@@ -57,7 +57,7 @@ pub(super) fn read_secrets(
         target.password = Secret::new(&read("lock.spamexperts.password_file", path)?);
     }
     if need == Need::Everything {
-        for (key, name, secret, path) in targets::secret_files(&mut settings.targets) {
+        for (key, name, secret, path) in check_targets::secret_files(&mut settings.targets) {
             problems.demand(
                 secret.is_empty(),
                 format!("{key}.{name}"),

@@ -1,24 +1,18 @@
 //! `[[targets]]`: where locks go when there is more than one place, or another than the filter. Each has a name,
 //! a kind with its own section, whose orders it takes, which ones, and its own limits.
 
-use super::check::{self, Problems};
+use super::check::Problems;
 use super::settings::{Settings, Target};
 use super::spamexperts::SpamExperts;
+pub use super::target_kinds::{Cpanel, Exec, KumoMta, MapFile, MapFormat, Tenant};
 use super::values::{Secret, SecretUrl, Size, Span};
 use crate::domain::lock::{Action, SPAMEXPERTS, Subject};
-use crate::domain::pattern::IdentityPattern;
 use crate::domain::routing::{Route, Routing};
 pub(super) use crate::lock::Reach;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// The most orders a minute that a limit may allow: beyond it there is none.
-const MOST_PER_MINUTE: u32 = 6_000;
-/// Targets at most, which is what the store looks for at a time.
-const MOST_TARGETS: usize = 64;
 
 /// One target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +46,18 @@ pub struct TargetTable {
     /// A receiver of webhooks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
+    /// A cPanel server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpanel: Option<Cpanel>,
+    /// A map file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_file: Option<MapFile>,
+    /// A program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exec: Option<Exec>,
+    /// A KumoMTA server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kumomta: Option<KumoMta>,
 }
 
 /// The kinds of target.
@@ -63,6 +69,15 @@ pub enum Kind {
     SpamExperts,
     /// Signed JSON to a URL.
     Webhook,
+    /// cPanel / WHM.
+    Cpanel,
+    /// Keys in a file.
+    MapFile,
+    /// A program.
+    Exec,
+    /// KumoMTA's suspensions.
+    #[serde(rename = "kumomta")]
+    KumoMta,
 }
 
 /// A receiver of webhooks.
@@ -173,13 +188,21 @@ impl TargetTable {
             breaker_pause: None,
             spamexperts: None,
             webhook: None,
+            cpanel: None,
+            map_file: None,
+            exec: None,
+            kumomta: None,
         }
     }
 
-    fn has_section(&self, kind: Kind) -> bool {
+    pub(super) fn has_section(&self, kind: Kind) -> bool {
         match kind {
             Kind::SpamExperts => self.spamexperts.is_some(),
             Kind::Webhook => self.webhook.is_some(),
+            Kind::Cpanel => self.cpanel.is_some(),
+            Kind::MapFile => self.map_file.is_some(),
+            Kind::Exec => self.exec.is_some(),
+            Kind::KumoMta => self.kumomta.is_some(),
         }
     }
 
@@ -203,10 +226,19 @@ impl TargetTable {
             Kind::Webhook => {
                 action != Action::Hold || self.webhook.as_ref().is_some_and(|w| w.hold)
             }
+            Kind::Cpanel => subject != Subject::Sender,
+            Kind::MapFile => self.map_file.as_ref().is_some_and(|map| {
+                map.keys == subject && (action != Action::Hold || map.format == MapFormat::Postfix)
+            }),
+            Kind::Exec => action != Action::Hold || self.exec.as_ref().is_some_and(|e| e.hold),
+            Kind::KumoMta => self.kumomta.as_ref().is_some_and(|k| match k.tenant {
+                Tenant::Identity => subject == Subject::Identity,
+                Tenant::Username | Tenant::Domain => subject == Subject::OutgoingUser,
+            }),
         }
     }
 
-    fn route(&self) -> Route {
+    pub(super) fn route(&self) -> Route {
         let meant = |action: &Action| self.on.is_empty() || self.on.contains(action);
         let pairs = Action::ALL
             .into_iter()
@@ -222,17 +254,24 @@ impl TargetTable {
     }
 
     /// The longest that one try can take; the outbox's lease must be longer.
-    fn longest_try(&self) -> Duration {
-        match self.kind {
-            Kind::SpamExperts => self
-                .spamexperts
-                .as_ref()
-                .map_or(Duration::ZERO, |s| s.timeout.0.saturating_mul(3)),
-            Kind::Webhook => self
-                .webhook
-                .as_ref()
-                .map_or(Duration::ZERO, |w| w.timeout.0.saturating_mul(2)),
-        }
+    pub(super) fn longest_try(&self) -> Duration {
+        let (times, timeout) = self.calls();
+        timeout.saturating_mul(times)
+    }
+
+    /// How many calls one try may make, and how long each may take.
+    pub(super) fn calls(&self) -> (u32, Duration) {
+        let (times, timeout) = match self.kind {
+            Kind::SpamExperts => (3, self.spamexperts.as_ref().map(|s| s.timeout)),
+            Kind::Webhook => (2, self.webhook.as_ref().map(|s| s.timeout)),
+            // Owner, flags, two calls to release, flags.
+            Kind::Cpanel => (5, self.cpanel.as_ref().map(|s| s.timeout)),
+            Kind::MapFile => (1, self.map_file.as_ref().map(|s| s.timeout)),
+            Kind::Exec => (1, self.exec.as_ref().map(|s| s.timeout)),
+            // The list, a suspension or a few to end, the list.
+            Kind::KumoMta => (4, self.kumomta.as_ref().map(|s| s.timeout)),
+        };
+        (times, timeout.map_or(Duration::ZERO, |span| span.0))
     }
 }
 
@@ -262,199 +301,26 @@ impl Settings {
     }
 }
 
-pub(super) fn check(settings: &Settings, problems: &mut Problems) {
-    settings
-        .lock
-        .spamexperts
-        .check("lock.spamexperts", problems);
-    let listed = !settings.targets.is_empty();
-    match settings.lock.target {
-        Target::Targets => problems.demand(
-            listed,
-            "lock.target",
-            "is \"targets\", but there are no [[targets]]",
-        ),
-        Target::SpamExperts => problems.demand(
-            !listed,
-            "lock.target",
-            "is \"spamexperts\", so the [[targets]] would not be used: write \"targets\", and the filter as one \
-             of them",
-        ),
-        Target::Observe => {}
-    }
-    problems.demand(
-        settings.targets.len() <= MOST_TARGETS,
-        "targets",
-        format!("there must not be more than {MOST_TARGETS}"),
-    );
-    let mut seen = HashSet::new();
-    for (i, table) in settings.targets.iter().enumerate() {
-        one(table, &format!("targets[{i}]"), &mut seen, problems);
-    }
-    for (key, table) in settings.active_targets() {
-        let section = match key.as_str() {
-            "lock" => "lock.spamexperts".to_owned(),
-            key => key.to_owned(),
-        };
-        let times = match table.kind {
-            Kind::SpamExperts => "three calls",
-            Kind::Webhook => "two calls",
-        };
-        problems.demand(
-            settings.outbox.lease.0.mul_f64(0.9) > table.longest_try(),
-            "outbox.lease",
-            format!(
-                "must be longer than {times} of {section}.timeout and a tenth, or two workers do one order"
-            ),
-        );
-    }
-}
-
-fn one(table: &TargetTable, key: &str, seen: &mut HashSet<String>, problems: &mut Problems) {
-    check::name(problems, key, &table.name, seen);
-    problems.demand(
-        table.name != "none",
-        format!("{key}.name"),
-        "must not be 'none', which stands for no target in records",
-    );
-    for kind in Kind::ALL {
-        let (has, wanted) = (table.has_section(kind), kind == table.kind);
-        if has != wanted {
-            problems.add(
-                format!("{key}.{}", kind.as_str()),
-                match wanted {
-                    true => format!("is needed for the kind '{}'", kind.as_str()),
-                    false => format!("does not belong to the kind '{}'", table.kind.as_str()),
-                },
-            );
-        }
-    }
-    for (at, pattern) in table.whose.iter().enumerate() {
-        if let Err(error) = pattern.parse::<IdentityPattern>() {
-            problems.add(format!("{key}.for[{at}]"), format!("'{pattern}' {error}"));
-        }
-    }
-    problems.demand(
-        !table.route().takes.is_empty(),
-        format!("{key}.on"),
-        "names nothing that a target of this kind can do",
-    );
-    for (what, zero) in [
-        ("concurrency", table.concurrency == Some(0)),
-        ("max_per_minute", table.max_per_minute == Some(0)),
-        ("breaker_failures", table.breaker_failures == Some(0)),
-    ] {
-        problems.demand(!zero, format!("{key}.{what}"), "must not be 0");
-    }
-    problems.demand(
-        table
-            .max_per_minute
-            .is_none_or(|most| most <= MOST_PER_MINUTE),
-        format!("{key}.max_per_minute"),
-        format!("must be at most {MOST_PER_MINUTE}; leave it out for no limit"),
-    );
-    if let Some(section) = &table.spamexperts {
-        section.check(&format!("{key}.spamexperts"), problems);
-    }
-}
-
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::SpamExperts, Self::Webhook];
+    pub const ALL: [Self; 6] = [
+        Self::SpamExperts,
+        Self::Webhook,
+        Self::Cpanel,
+        Self::MapFile,
+        Self::Exec,
+        Self::KumoMta,
+    ];
 
     /// The name, as in the configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SpamExperts => "spamexperts",
             Self::Webhook => "webhook",
+            Self::Cpanel => "cpanel",
+            Self::MapFile => "map_file",
+            Self::Exec => "exec",
+            Self::KumoMta => "kumomta",
         }
-    }
-}
-
-/// Whether the targets in use can be reached and spoken to.
-pub(super) fn check_access(settings: &Settings, problems: &mut Problems) {
-    let used = settings.lock.target == Target::SpamExperts;
-    settings
-        .lock
-        .spamexperts
-        .check_access("lock.spamexperts", used, problems);
-    for (i, table) in settings.targets.iter().enumerate() {
-        if let Some(section) = &table.spamexperts {
-            section.check_access(&format!("targets[{i}].spamexperts"), true, problems);
-        }
-        if let Some(section) = &table.webhook {
-            let key = format!("targets[{i}].webhook");
-            api_url(
-                &section.url,
-                &format!("{key}.url"),
-                "the receiver",
-                problems,
-            );
-            if !section.list_url.is_empty() {
-                let key = format!("{key}.list_url");
-                api_url(&section.list_url, &key, "the receiver's listing", problems);
-            }
-            problems.demand(
-                section.secret.expose().len() >= 16,
-                format!("{key}.secret"),
-                "is needed, with 16 characters or more (or secret_file)",
-            );
-        }
-    }
-}
-
-/// The secrets of the list that are given as files: key, the secret's place, the file.
-pub(super) fn secret_files(
-    targets: &mut [TargetTable],
-) -> Vec<(String, &'static str, &mut Secret, PathBuf)> {
-    let mut found = Vec::new();
-    for (i, table) in targets.iter_mut().enumerate() {
-        if let Some(section) = &mut table.spamexperts
-            && let Some(path) = section.password_file.clone()
-        {
-            let key = format!("targets[{i}].spamexperts");
-            found.push((key, "password", &mut section.password, path));
-        }
-        if let Some(section) = &mut table.webhook
-            && let Some(path) = section.secret_file.clone()
-        {
-            let key = format!("targets[{i}].webhook");
-            found.push((key, "secret", &mut section.secret, path));
-        }
-    }
-    found
-}
-
-/// One target with every key, so that all their names are known.
-pub(super) fn example() -> TargetTable {
-    let file = || Some(PathBuf::from("x"));
-    let proxy = || Some(SecretUrl::new("http://x"));
-    TargetTable {
-        concurrency: Some(1),
-        max_per_minute: Some(1),
-        breaker_failures: Some(1),
-        breaker_pause: Some(Span::secs(1)),
-        spamexperts: Some(SpamExperts {
-            password_file: file(),
-            ca_file: file(),
-            proxy: proxy(),
-            texts: [(
-                super::spamexperts::CallName::Unlock,
-                super::spamexperts::Texts {
-                    success: Some("x".into()),
-                    already: Some("x".into()),
-                    ..Default::default()
-                },
-            )]
-            .into(),
-            ..SpamExperts::default()
-        }),
-        webhook: Some(Webhook {
-            secret_file: file(),
-            ca_file: file(),
-            proxy: proxy(),
-            ..Webhook::default()
-        }),
-        ..TargetTable::new("x", Kind::Webhook)
     }
 }

@@ -4,12 +4,15 @@
 
 pub mod aliases;
 pub mod health;
+mod in_force;
 pub mod learnt;
 mod naming;
 mod note;
 pub mod prepare;
 pub mod reprove;
 pub mod writer;
+
+pub use in_force::InForce;
 
 use crate::clock::Clock;
 use crate::domain::feed::Arrival;

@@ -107,11 +107,15 @@ impl Judge {
             Source::Unknown => true,
             Source::Nobody => false,
         };
-        if may_need_cfbl && is_signed(message) && (thorough || mentions_cfbl(message)) {
-            enquiry.dkim.push(cfbl::demand(self.signature_age));
-        }
         if feed::prove(&self.feeds, facts, false) != Source::Nobody {
             enquiry.keys = self.own_keys(message);
+        }
+        // Where something is asked, the signatures that nobody looked at would count as none: what may hide the
+        // words in an encoding is looked at, too.
+        let may_be_cfbl =
+            || mentions_cfbl(message) || (!enquiry.is_empty() && mentions_encoding(message));
+        if may_need_cfbl && is_signed(message) && (thorough || may_be_cfbl()) {
+            enquiry.dkim.push(cfbl::demand(self.signature_age));
         }
         (!enquiry.is_empty()).then_some(enquiry)
     }
@@ -372,6 +376,15 @@ fn mentions_cfbl(message: &[u8]) -> bool {
     dashes.any(|at| at >= 4 && message[at - 4..at].eq_ignore_ascii_case(b"cfbl"))
 }
 
+/// Whether a part says that it is encoded (RFC 2045 section 6).
+fn mentions_encoding(message: &[u8]) -> bool {
+    let before = |at: usize, word: &[u8]| {
+        at >= word.len() && message[at - word.len()..at].eq_ignore_ascii_case(word)
+    };
+    memchr::memchr_iter(b'-', message).any(|at| before(at, b"quoted"))
+        || memchr::memchr_iter(b'6', message).any(|at| before(at, b"base"))
+}
+
 /// Compresses a message. A context is kept for each thread: making one costs more than a report.
 fn compress(message: &[u8]) -> Evidence {
     thread_local! {
@@ -421,6 +434,37 @@ mod tests {
             for zstd in [stored_frame(&message), compress(&message).zstd] {
                 assert_eq!(zstd::bulk::decompress(&zstd, size + 1).unwrap(), message);
             }
+        }
+    }
+
+    #[test]
+    fn an_encoding_does_not_hide_cfbl_from_an_enquiry() {
+        let judge = Judge {
+            feeds: vec![Feed {
+                name: "f".into(),
+                proof: Proof::Spf(vec!["arf.example".into()]),
+                ..Feed::default()
+            }],
+            signature_age: SignedDuration::from_hours(1),
+            methods: Methods::default(),
+        };
+        let arrival = Arrival {
+            client: "192.0.2.1".parse().unwrap(),
+            helo: "arf.example".into(),
+            mail_from: String::new(),
+            rcpt_to: vec![],
+            security: Security::default(),
+        };
+        for (body, asked) in [
+            ("plain", 0),
+            ("CFBL-Address: a@b.example", 1),
+            ("Content-Transfer-Encoding: Base64", 1),
+            ("content-transfer-encoding: QUOTED-printable", 1),
+        ] {
+            let message = format!("DKIM-Signature: v=1\r\nFrom: a@arf.example\r\n\r\n{body}\r\n");
+            let at = Timestamp::UNIX_EPOCH;
+            let enquiry = judge.enquire(&arrival, message.as_bytes(), at, false);
+            assert_eq!(enquiry.unwrap().dkim.len(), asked, "{body}");
         }
     }
 

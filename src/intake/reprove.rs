@@ -4,10 +4,10 @@
 
 use super::aliases::Aliases;
 use super::health::Health;
+use super::in_force::InForce;
 use super::note::Note;
 use super::prepare::{Judge, Prepared, Trial};
 use crate::clock::Clock;
-use crate::domain::filing::Policy;
 use crate::domain::ids::ReportId;
 use crate::domain::lock::Backoff;
 use crate::domain::standing::Standing;
@@ -68,7 +68,7 @@ pub struct Reprover {
     /// Whom identities are known as.
     pub aliases: Arc<Aliases>,
     /// What crosses.
-    pub policy: Arc<Policy>,
+    pub policy: Arc<InForce>,
     /// The feeds' figures.
     pub health: Arc<Health>,
     /// Told when orders were written.
@@ -173,9 +173,10 @@ impl Reprover {
         prepared: Prepared,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
+        let policy = self.policy.get();
         let judged = self
             .store
-            .judge_unproven(claim, &prepared.filing, &self.policy, now);
+            .judge_unproven(claim, &prepared.filing, &policy, now);
         let Some(filed) = self.in_time(judged).await? else {
             return Ok(self.lost(claim.report));
         };

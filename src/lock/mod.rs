@@ -2,7 +2,11 @@
 
 mod answer;
 mod call;
+pub mod cpanel;
+pub mod exec;
+pub mod kumomta;
 mod listing;
+pub mod map_file;
 mod meter;
 mod rows;
 mod scope;

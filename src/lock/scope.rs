@@ -59,6 +59,22 @@ impl<'o> Scope<'o> {
     pub(super) fn user(&self) -> Result<&'o OutgoingUser, &'static str> {
         self.user.ok_or(NO_USER)
     }
+
+    /// `NAME@DOMAIN`, for targets that know mailboxes only.
+    pub(super) fn address(&self) -> Result<(&'o str, &'o str), &'static str> {
+        let parts = self.value.rsplit_once('@');
+        let fine = |text: &str| {
+            !text.is_empty()
+                && text.len() <= 255
+                && !text.contains(|c: char| {
+                    c.is_whitespace() || matches!(c, '@' | '"' | '\'' | '\\' | '/' | '%')
+                })
+        };
+        match parts {
+            Some((local, domain)) if fine(local) && fine(domain) => Ok((local, domain)),
+            _ => Err("the identity is not the address of a mailbox"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -106,5 +122,22 @@ mod tests {
             assert!(Scope::of(&order).is_err(), "{user:?} {value:?}");
         }
         assert!(Scope::of(&order(Subject::OutgoingUser, None, "a")).is_err());
+    }
+
+    #[test]
+    fn mailboxes() {
+        for (value, fine) in [
+            ("a@b.example", true),
+            ("a+b-c@b.example", true),
+            ("a@b@c.example", false),
+            ("a", false),
+            ("@b.example", false),
+            ("a b@c.example", false),
+            ("a%40b@c.example", false),
+        ] {
+            let order = order(Subject::Identity, None, value);
+            let scope = Scope::of(&order).unwrap();
+            assert_eq!(scope.address().is_ok(), fine, "{value}");
+        }
     }
 }

@@ -361,6 +361,7 @@ pub fn all(skipping: bool) -> Vec<String> {
         .flat_map(|bulk| [1, 2, MOST].map(|size| bulk.sized(size, marks).as_str().to_owned()))
         .chain(plain.map(str::to_owned))
         .chain(desk::PLAIN.map(str::to_owned))
+        .chain(super::archive::ALL.map(str::to_owned))
         .chain(super::life_sql::PLAIN.map(str::to_owned))
         .collect()
 }

@@ -122,7 +122,11 @@ fn lock_of(target: &dyn LockTarget) -> Action {
 
 /// Holds the listing, where there is one, against what the other side says.
 async fn listing_agrees<B: Bench>(bench: &B) {
-    match bench.target().list(&[DOMAIN.to_owned()]).await {
+    match bench
+        .target()
+        .list(&[DOMAIN, "x.example.net"].map(str::to_owned))
+        .await
+    {
         Err(NoListing::Unsupported) => {}
         Err(NoListing::Failed(why)) => panic!("no listing: {why}"),
         Ok(listed) => {
@@ -400,7 +404,7 @@ pub async fn nothing_reaches_further_than_asked<B: Bench>() {
             .collect();
         match outcome {
             Outcome::Done { .. } => {
-                assert_eq!(new, std::slice::from_ref(&identity), "{identity:?}")
+                assert_eq!(new, std::slice::from_ref(&identity), "{identity:?}");
             }
             Outcome::Refused { .. } => assert!(new.is_empty(), "{identity:?}: {new:?}"),
             other => assert!(

@@ -70,11 +70,16 @@ impl Own {
     }
 
     /// Whether the reported message was never ours: it came from a foreign address, and its sender is not ours
-    /// either. Where the address is not known, or no networks are configured, nothing is said.
+    /// either. Where the address is not known, or no networks are configured, nothing is said; nor where it is known
+    /// from nothing but `X-Originating-IP`, which a customer writes himself.
     pub fn is_foreign(&self, reading: &Reading<'_>) -> bool {
         let Some(ip) = reading.report.source_ip else {
             return false;
         };
+        let written = reading.derived.get("source_ip");
+        if written.is_some_and(|source| source.starts_with("X-Originating-IP")) {
+            return false;
+        }
         let sender = reading.report.original_mail_from.as_deref();
         let sender = sender.filter(|sender| !sender.is_empty());
         let ours = sender.is_some_and(|sender| self.has_mailbox(sender));
@@ -114,6 +119,15 @@ mod tests {
             reading.report.original_mail_from = sender.map(str::to_owned);
             assert_eq!(own.is_foreign(&reading), foreign, "{ip} {sender:?}");
             assert!(!Own::default().is_foreign(&reading));
+        }
+        (reading.report.source_ip, reading.report.original_mail_from) =
+            ("203.0.113.1".parse().ok(), None);
+        for (source, foreign) in [
+            ("Subject of the report", true),
+            ("X-Originating-IP of the enclosed message", false),
+        ] {
+            reading.derived.insert("source_ip", source.to_owned());
+            assert_eq!(own.is_foreign(&reading), foreign, "{source}");
         }
     }
 }

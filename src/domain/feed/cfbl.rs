@@ -2,24 +2,29 @@
 //! anybody who got it may send one. So the standard has reports without an aligned signature not processed.
 
 use super::checks::{Checks, DkimDemand};
-use super::proof::{Facts, Verdict};
+use super::proof::{Facts, Proof, Verdict};
 use super::{Feed, proof};
 use crate::domain::headers::HeaderBlock;
 use jiff::SignedDuration;
 
 /// Whether a report of this feed is one of CFBL. The spammer wrote the enclosed headers, and must not be able to
 /// make a good report void: so it is one when the enclosed `CFBL-Address` names a recipient that the report was
-/// sent to; or when there is a `CFBL-Feedback-ID` and nothing of the client's own (network, certificate, login)
-/// speaks for the feed.
+/// sent to, or when there is a `CFBL-Feedback-ID`. Where something of the client's own (network, certificate,
+/// login) speaks for the feed, only an address that belongs to its proof makes it one: any other can be guessed.
 pub fn is_report(feed: &Feed, enclosed: &HeaderBlock<'_>, facts: Facts<'_>) -> bool {
-    let ours = |address: &str| {
-        let mut all = facts.arrival.rcpt_to.iter();
-        all.any(|rcpt| rcpt.eq_ignore_ascii_case(address))
+    let rcpt_to = &facts.arrival.rcpt_to;
+    let is = |all: &[String], address: &str| all.iter().any(|a| a.eq_ignore_ascii_case(address));
+    let session = feed.proof.of_session(facts);
+    let leaves = feed.proof.leaves();
+    let proves = |address: &str| {
+        let mut all = leaves.iter();
+        all.any(|leaf| matches!(leaf, Proof::Recipient(secret) if is(secret, address)))
     };
-    let named = enclosed
-        .all("cfbl-address")
-        .any(|value| ours(address(&value)));
-    named || (enclosed.first("cfbl-feedback-id").is_some() && !feed.proof.of_session(facts))
+    let named = enclosed.all("cfbl-address").any(|value| {
+        let address = address(&value);
+        is(rcpt_to, address) && (!session || proves(address))
+    });
+    named || (enclosed.first("cfbl-feedback-id").is_some() && !session)
 }
 
 /// The address of a `CFBL-Address` field: what stands before its parameters, without brackets.

@@ -385,6 +385,11 @@ fn a_spammer_cannot_make_a_report_one_of_cfbl() {
     ] {
         assert_eq!(is(&alias, headers), by_alias, "{headers}");
         assert_eq!(is(&net, headers), by_net, "{headers}");
+        // Without the alias in its proof the address may be known to all, and the network speaks for itself.
+        assert!(
+            !is(&feed("bare", nets("192.0.2.0/24")), headers),
+            "{headers}"
+        );
     }
     let age = SignedDuration::from_hours(1);
     assert_eq!(cfbl::verdict(age, facts), NotProven);
