@@ -3,6 +3,7 @@
 
 mod doors;
 mod manager;
+mod map_file;
 mod orders;
 mod restraint;
 mod shortage;
