@@ -21,7 +21,10 @@ fn a_lost_map_file_is_rebuilt_at_start() {
         file.display()
     );
     let order = |what: &str, whom: &str| {
-        let output = place.arfd(&[what, whom, "--reason", "leaked password", "--by", "ann"]);
+        let order = [what, whom, "--reason", "leaked password", "--by", "ann"];
+        let user = ["--user", "mta@customer.example"];
+        let more = if what == "lock" { &user[..] } else { &[] };
+        let output = place.arfd(&[&order[..], more].concat());
         assert!(output.status.success(), "{}", said(&output));
     };
     let daemon = place.start();
