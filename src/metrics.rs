@@ -82,6 +82,9 @@ metrics! {
     tls_certificate_expires: IntGauge("arfd_tls_certificate_expires_seconds", "When the certificate in use expires, in seconds since 1970; 0 without one.");
     tls_reloads: IntCounterVec("arfd_tls_reloads_total", "Times that changed certificate files were taken up, by outcome: loaded, or failed and the old one kept.", labels ["outcome"]);
     auth: IntCounterVec("arfd_smtp_auth_total", "Logins at SMTP, by outcome: granted, denied, throttled or busy.", labels ["outcome"]);
+    config_reloads: IntCounterVec("arfd_config_reloads_total", "Times that the configuration was read again, by outcome: taken_up, or refused and the old one kept.", labels ["outcome"]);
+    config_current: IntGauge("arfd_config_current", "1 when the last reading of the configuration was taken up, 0 when it was refused.");
+    config_reloaded: IntGauge("arfd_config_reloaded_seconds", "When the configuration in force was read, in seconds since 1970.");
     reports: IntCounterVec("arfd_reports_total", "Messages filed, by feed (or 'unproven'), feedback type and format. Repeats of the very same report are not in it.", labels ["feed", "feedback_type", "format"]);
     repeated: IntCounter("arfd_repeated_reports_total", "Retransmissions of a report that was already filed.");
     defects: IntCounterVec("arfd_report_defects_total", "Departures from the standard seen in reports, by code.", labels ["defect"]);

@@ -54,7 +54,9 @@ async fn who_sends_little_for_long_is_locked() {
 /// nor one person can cross it, whatever a feed weighs. That feeds are proven holds for all: nothing else counts.
 #[test]
 fn no_shipped_rule_rests_on_one_message_or_one_person() {
-    let rules = Settings::default().rules;
+    let mut rules = Settings::default().rules;
+    // A notice locks nobody.
+    rules.retain(|rule| rule.action.orders());
     assert!(!rules.is_empty());
     for rule in rules {
         assert!(

@@ -16,6 +16,7 @@ mod outbox;
 mod own_signature;
 mod parse;
 mod proving;
+mod replay;
 mod samples;
 mod simulation;
 mod smtp;

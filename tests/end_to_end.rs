@@ -5,6 +5,7 @@ mod doors;
 mod manager;
 mod map_file;
 mod orders;
+mod reload;
 mod restraint;
 mod shortage;
 mod trouble;

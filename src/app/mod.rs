@@ -3,20 +3,23 @@
 
 mod desk;
 mod doors;
+mod reload;
+pub mod replay;
 mod targets;
 mod watchdog;
 mod wire;
 
-pub use wire::{judge, open_existing_store, open_store, policy, prover, reconciler};
+pub use reload::{ReloadError, Reloaded, Source};
+pub use wire::{judge, open_archive, open_existing_store, open_store, policy, prover, reconciler};
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::expiry::Expiry;
 use crate::http;
-use crate::intake::Intake;
 use crate::intake::health::Health;
 use crate::intake::reprove::Reprover;
 use crate::intake::writer;
+use crate::intake::{InForce, Intake};
 use crate::lock::SetupError;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -25,6 +28,7 @@ use crate::reconcile::Reconciler;
 use crate::smtp::{self, Edge};
 use crate::store::{Store, StoreError};
 use desk::Desk;
+use reload::Reloader;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -120,6 +124,7 @@ pub struct Daemon {
     pub metrics: Arc<Metrics>,
     /// Cancelled when a part ended that nobody stopped: the daemon is of no use any more.
     pub failed: CancellationToken,
+    reloader: Arc<Reloader>,
     tls: Option<Arc<smtp::Tls>>,
     ready: Arc<AtomicBool>,
     stop_smtp: CancellationToken,
@@ -142,6 +147,18 @@ impl Daemon {
     /// # Errors
     /// When an address is taken, or the store or the target cannot be set up.
     pub async fn start(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::start_with(settings, clock, None).await
+    }
+
+    /// Starts everything; `source` reads the configuration again when that is asked for.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        source: Option<Source>,
+    ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
         wire::start_at_zero(&metrics, settings);
         let store = open_store(settings).await?;
@@ -158,7 +175,17 @@ impl Daemon {
         let ordered = Arc::new(Notify::new());
         let judge = Arc::new(judge(settings)?);
         let prover = Arc::new(prover(settings, &clock, &metrics)?);
-        let policy = Arc::new(policy);
+        let policy = Arc::new(InForce::from(policy));
+        let reloader = Arc::new(Reloader {
+            source,
+            running: tokio::sync::Mutex::new(settings.clone()),
+            policy: Arc::clone(&policy),
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+        });
+        metrics.config_current.set(1);
+        metrics.config_reloaded.set(clock.now().as_second());
         let health = Health::new(&judge.feeds, Arc::clone(&metrics), clock.now());
         let health = Arc::new(health);
         let (handle, writer_task) = writer::spawn(
@@ -256,6 +283,7 @@ impl Daemon {
         let access = http::Access {
             token: settings.http.token.to_secret_string(),
             clock: Arc::clone(&clock),
+            reload: Arc::clone(&reloader) as Arc<dyn http::Reload>,
         };
         let http = http::serve(http_listener, seen, access, stop_http.clone());
         let http = async move {
@@ -301,6 +329,7 @@ impl Daemon {
             store,
             metrics,
             failed,
+            reloader,
             tls,
             ready,
             stop_smtp,
@@ -323,14 +352,16 @@ impl Daemon {
         watchdog::watch(self.pulses.clone(), every, feed)
     }
 
-    /// Takes up what may change while the daemon runs: the certificate and its key. No session is touched.
-    pub async fn reload(&self) {
-        match &self.tls {
-            Some(tls) => {
-                tls.renew_aside(true).await;
-            }
-            None => tracing::info!("nothing to reload: there is no certificate"),
+    /// Takes up what may change while the daemon runs: the certificate and its key, rules and restraints. No
+    /// session is touched and no window is lost. What came of it is logged.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used; what was in force stays. The certificate is looked at all the same.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        if let Some(tls) = &self.tls {
+            tls.renew_aside(true).await;
         }
+        self.reloader.reload().await
     }
 
     /// Drains and stops: nothing that was acknowledged is lost, nothing in flight is cut.

@@ -16,7 +16,7 @@ use crate::outbox;
 use crate::proving::{self, Prover};
 use crate::reconcile::{self, Reconciler};
 use crate::smtp::{self, AuthSettings, HashError, PasswordHash, Tls, User, Users};
-use crate::store::{self, Known, Store, StoreError, StoreOptions};
+use crate::store::{self, Archive, Known, Store, StoreError, StoreOptions};
 use jiff::{SignedDuration, Timestamp};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -32,16 +32,19 @@ const REPLY_MARGIN: Duration = Duration::from_secs(5);
 /// When it cannot be opened or its schema not be brought up to date.
 pub async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
     let url = &settings.store.url;
-    let options = StoreOptions {
-        connections: settings.store.max_connections,
-        ..StoreOptions::default()
-    };
-    store::open(url.expose(), &options)
+    store::open(url.expose(), &store_options(settings))
         .await
         .map_err(|cause| StartError::Store {
             url: url.masked(),
             cause,
         })
+}
+
+fn store_options(settings: &Settings) -> StoreOptions {
+    StoreOptions {
+        connections: settings.store.max_connections,
+        ..StoreOptions::default()
+    }
 }
 
 /// Opens the configured store if it is there; never makes one, so that a wrong configuration does not show
@@ -50,6 +53,26 @@ pub async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StartErro
 /// # Errors
 /// As [`open_store`], and when there is none.
 pub async fn open_existing_store(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
+    existing(settings)?;
+    open_store(settings).await
+}
+
+/// Opens what was filed in the configured store, to be read.
+///
+/// # Errors
+/// As [`open_existing_store`].
+pub async fn open_archive(settings: &Settings) -> Result<Arc<dyn Archive>, StartError> {
+    existing(settings)?;
+    let url = &settings.store.url;
+    store::open_archive(url.expose(), &store_options(settings))
+        .await
+        .map_err(|cause| StartError::Store {
+            url: url.masked(),
+            cause,
+        })
+}
+
+fn existing(settings: &Settings) -> Result<(), StartError> {
     let url = settings.store.url.expose();
     let file = url.strip_prefix("sqlite:").map(|path| {
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -57,7 +80,7 @@ pub async fn open_existing_store(settings: &Settings) -> Result<Arc<dyn Store>, 
     });
     match file {
         Some(file) if !file.exists() => Err(StartError::NoStore(file.to_owned())),
-        _ => open_store(settings).await,
+        _ => Ok(()),
     }
 }
 
@@ -371,6 +394,9 @@ pub fn start_at_zero(metrics: &Metrics, settings: &Settings) {
     }
     for outcome in ["proven", "not_proven", "later", "given_up", "lost"] {
         metrics.unproven_tries.with_label_values(&[outcome]);
+    }
+    for outcome in ["taken_up", "refused"] {
+        metrics.config_reloads.with_label_values(&[outcome]);
     }
     for rule in &settings.rules {
         metrics.crossings.with_label_values(&[rule.name.as_str()]);

@@ -1,6 +1,7 @@
 //! `arfd list`: what is in the store, as a table for people or JSON lines for machines.
 
 use super::ConfigFile;
+pub(super) use super::table::{clean, write_table};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::attribution::normal::visible;
@@ -128,38 +129,8 @@ impl List {
     }
 }
 
-/// Columns as wide as their widest cell; the last one runs free.
-pub(super) fn write_table(out: &mut impl Write, table: &[Vec<String>]) -> io::Result<()> {
-    let columns = table.first().map_or(0, Vec::len);
-    let widths: Vec<usize> = (0..columns)
-        .map(|c| {
-            table
-                .iter()
-                .map(|row| row[c].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    for row in table {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
-        }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
-}
-
 fn or_dash(text: Option<&str>) -> String {
     text.filter(|t| !t.is_empty()).unwrap_or("-").to_owned()
-}
-
-/// What an attacker wrote must not steer the terminal, nor break the table.
-pub(super) fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .take(80)
-        .collect()
 }
 
 fn report_cells(row: &ReportRow) -> Vec<String> {

@@ -13,8 +13,10 @@ mod lock;
 mod locks;
 mod parse;
 mod pause;
+mod rules;
 mod serve;
 mod show;
+mod table;
 mod token;
 mod unlock;
 mod which;
@@ -80,6 +82,9 @@ enum Command {
     Resume(pause::Resume),
     /// Let the locks of held incidents go out.
     Approve(pause::Approve),
+    /// Look at rules, and try new ones on what has happened.
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// Explain an incident: reports, rule, sums, orders and answers.
     Why(why::Why),
     /// Hold or lock somebody by hand.
@@ -134,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Pause(pause) => pause.run(),
         Command::Resume(resume) => resume.run(),
         Command::Approve(approve) => approve.run(),
+        Command::Rules(rules) => rules.run(),
         Command::Why(why) => why.run(),
         Command::Lock(lock) => lock.run(),
         Command::Locks(locks) => locks.run(),

@@ -1,7 +1,7 @@
 //! `arfd serve`: runs the daemon until a signal ends it.
 
 use super::ConfigFile;
-use crate::app::Daemon;
+use crate::app::{Daemon, Source};
 use crate::clock::SystemClock;
 use anyhow::Context;
 use clap::Args;
@@ -17,7 +17,9 @@ const CALLS: u32 = 4;
 
 /// Run the daemon in the foreground. SIGTERM or SIGINT drains and stops it: no new mail, what was taken is
 /// filed, lock orders in flight are settled. A second signal ends it at once; nothing that was acknowledged
-/// is lost either way. SIGHUP takes up a renewed certificate (smtp.tls).
+/// is lost either way. SIGHUP takes up a renewed certificate (smtp.tls), and from the configuration file
+/// [[rules]], [restraint] and lock.reopen_after; a file that cannot be used changes nothing, and what else was
+/// changed in it is named in the log: it needs a restart.
 ///
 /// Without a configuration: SQLite under ./var, SMTP on 127.0.0.1:2525, HTTP on 127.0.0.1:8025, and lock
 /// orders are recorded but not sent.
@@ -44,7 +46,10 @@ impl Serve {
         let code = runtime.block_on(async {
             let mut signals = Signals::new().context("signal handlers")?;
             let mut hang_up = signal(SignalKind::hangup()).context("signal handlers")?;
-            let daemon = Daemon::start(&settings, Arc::new(SystemClock::default())).await?;
+            let file = self.file.clone();
+            let source: Source = Arc::new(move || file.load());
+            let clock = Arc::new(SystemClock::default());
+            let daemon = Daemon::start_with(&settings, clock, Some(source)).await?;
             tracing::info!(
                 smtp = %daemon.smtp,
                 http = %daemon.http,
@@ -66,7 +71,10 @@ impl Serve {
                         tracing::info!(signal = name, "draining");
                         break ExitCode::SUCCESS;
                     }
-                    _ = hang_up.recv() => daemon.reload().await,
+                    _ = hang_up.recv() => {
+                        // It is logged, and the daemon goes on with what it has.
+                        let _ = daemon.reload().await;
+                    }
                     () = daemon.failed.cancelled() => break ExitCode::from(super::BROKEN),
                 }
             };

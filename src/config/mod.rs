@@ -158,6 +158,40 @@ pub fn load_with(
     ))
 }
 
+/// Settings with the rules of another file, and with its `[restraint]` if it has one.
+///
+/// # Errors
+/// When the file cannot be read, is not shaped as settings are, has no rules, or makes no sense with the others.
+pub fn with_rules_of(mut settings: Settings, file: &Path) -> Result<Settings, ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|cause| ConfigError::Unreadable {
+        path: file.to_owned(),
+        cause,
+    })?;
+    let name = file.display().to_string();
+    let shape = |e: toml::de::Error| place::in_file(&name, &text, &e);
+    let read: Settings = toml::from_str(&text).map_err(shape)?;
+    let table: toml::Table = toml::from_str(&text).map_err(shape)?;
+    if !table.contains_key("rules") {
+        return Err(ConfigError::Sense(vec![Problem {
+            key: "rules".to_owned(),
+            message: "there are none in this file".to_owned(),
+            place: Some(name),
+        }]));
+    }
+    settings.rules = read.rules;
+    if table.contains_key("restraint") {
+        settings.restraint = read.restraint;
+    }
+    let problems = check(&settings);
+    if problems.is_empty() {
+        return Ok(settings);
+    }
+    let located = |problem: Problem| problem.located(&name, &text);
+    Err(ConfigError::Sense(
+        problems.into_iter().map(located).collect(),
+    ))
+}
+
 impl Settings {
     /// The effective settings as TOML, secrets masked.
     ///

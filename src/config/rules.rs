@@ -88,6 +88,39 @@ impl Default for Rule {
     }
 }
 
+impl Rule {
+    /// The rules that are in force where none are configured. `samples/arfd.toml` explains each.
+    pub fn shipped() -> Vec<Self> {
+        let rule = |name: &str, hours: u64, weight, messages, complainants, feeds| Self {
+            name: name.into(),
+            window: Span::secs(hours * 3600),
+            min_weight: weight,
+            min_messages: messages,
+            min_complainants: complainants,
+            min_feeds: feeds,
+            // What a sender only claims locks nobody: he may claim to be anybody.
+            min_strength: Strength::Enclosed,
+            ..Self::default()
+        };
+        let classes = ["phish", "virus"].map(str::to_owned).to_vec();
+        vec![
+            // The vendor's own script locked identities at 50 bad messages in 2 hours.
+            rule("burst", 2, 50, 10, 10, 1),
+            Self {
+                classes,
+                ..rule("malice", 2, 20, 10, 10, 1)
+            },
+            rule("complaints", 24, 80, 8, 8, 2),
+            rule("steady", 7 * 24, 60, 60, 60, 1),
+            Self {
+                action: Step::Notify,
+                min_strength: Strength::Claimed,
+                ..rule("notice", 24, 10, 3, 3, 1)
+            },
+        ]
+    }
+}
+
 fn one() -> u64 {
     1
 }

@@ -12,7 +12,6 @@ use super::spamexperts::SpamExperts;
 use super::targets::TargetTable;
 use super::values::{Secret, SecretUrl, Span};
 use crate::domain::life::Life;
-use crate::domain::strength::Strength;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -53,17 +52,6 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let rule = |name: &str, hours: u64, weight, messages, complainants, feeds| Rule {
-            name: name.into(),
-            window: Span::secs(hours * 3600),
-            min_weight: weight,
-            min_messages: messages,
-            min_complainants: complainants,
-            min_feeds: feeds,
-            // What a sender only claims locks nobody: he may claim to be anybody.
-            min_strength: Strength::Enclosed,
-            ..Rule::default()
-        };
         Self {
             log: Log::default(),
             smtp: Smtp::default(),
@@ -78,11 +66,7 @@ impl Default for Settings {
             proving: Proving::default(),
             targets: Vec::new(),
             feeds: Vec::new(),
-            rules: vec![
-                rule("burst", 2, 50, 10, 10, 1),
-                rule("complaints", 24, 80, 8, 8, 2),
-                rule("steady", 7 * 24, 60, 60, 60, 1),
-            ],
+            rules: Rule::shipped(),
         }
     }
 }

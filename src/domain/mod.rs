@@ -5,7 +5,10 @@
 pub mod attribution;
 pub mod audit;
 pub mod class;
+pub mod comparison;
 pub mod complaint;
+pub mod course;
+pub mod explain;
 pub mod feed;
 pub mod feedback;
 pub mod filing;
@@ -18,6 +21,7 @@ pub mod lock;
 pub mod pace;
 pub mod pattern;
 pub mod reconcile;
+pub mod replay;
 pub mod report;
 pub mod restraint;
 pub mod results;

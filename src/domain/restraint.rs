@@ -3,8 +3,9 @@
 //! nothing may lock hundreds at a stroke before a person has looked.
 
 use super::complaint::Complaint;
+use super::incident::Way;
 use super::pattern::IdentityPattern;
-use super::threshold::{self, About, Crossing, History, Rule};
+use super::threshold::{self, About, Crossing, History, Rule, Step};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -160,9 +161,23 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Whether it is only written down: the identity's window stays as it is, for the other rules.
-    pub fn only_told(&self) -> bool {
-        self.on_trial() || !self.crossing.rule.action.orders()
+    /// How it may go on, where there are targets or not.
+    pub fn way(&self, targets: bool) -> Way {
+        match &self.restraint {
+            Some(Restraint::Trial) => Way::OnTrial,
+            _ if !targets => Way::Recorded,
+            None => Way::Free,
+            Some(restraint) if restraint.holds() => Way::Held,
+            Some(_) => Way::Recorded,
+        }
+    }
+
+    /// Whether it is only told, once in its window: that stays as it is, for the other rules.
+    pub fn only_told(&self, way: Way) -> bool {
+        let action = self.crossing.rule.action;
+        way == Way::OnTrial
+            || action == Step::Observe
+            || (way == Way::Recorded && action < Step::Lock)
     }
 
     fn on_trial(&self) -> bool {

@@ -131,7 +131,7 @@ fn all_told(rules: &[Rule], history: &History, restraints: &Restraints) -> Vec<(
         let Some(judged) = judged else { break names };
         let restrained = judged.restraint.is_some();
         names.push((judged.crossing.rule.name.clone(), restrained));
-        if !judged.only_told() {
+        if !judged.only_told(judged.way(false)) {
             break names;
         }
         told.note(&judged, at(2));

@@ -69,7 +69,12 @@ pub fn tally<'c>(
 /// Whether feeds that may do what the rule does bring enough of its sum: at least half of the least weight. The
 /// others may add to it, but neither cause it alone nor with some trifle of a feed that may.
 fn carries(rule: &Rule, carried: u64) -> bool {
-    carried > 0 && carried.saturating_mul(2) >= rule.min_weight
+    carried >= carry_needed(rule)
+}
+
+/// The weight that must come from feeds that may do what the rule does.
+pub fn carry_needed(rule: &Rule) -> u64 {
+    rule.min_weight.div_ceil(2).max(1)
 }
 
 /// Whether the sums reach every minimum of the rule, and come from whom they may.

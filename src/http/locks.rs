@@ -44,7 +44,7 @@ impl Switching {
     }
 
     /// Whether the request bears the token (RFC 6750 section 2.1).
-    fn allows(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn allows(&self, headers: &HeaderMap) -> bool {
         let offered = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -55,7 +55,7 @@ impl Switching {
     }
 }
 
-fn problem(status: StatusCode, detail: &str) -> Response {
+pub(super) fn problem(status: StatusCode, detail: &str) -> Response {
     // RFC 9457.
     let body = serde_json::json!({
         "title": status.canonical_reason(),
@@ -66,7 +66,7 @@ fn problem(status: StatusCode, detail: &str) -> Response {
     (status, kind, body.to_string()).into_response()
 }
 
-fn unauthorised() -> Response {
+pub(super) fn unauthorised() -> Response {
     let mut response = problem(
         StatusCode::UNAUTHORIZED,
         "the bearer token is missing or wrong",

@@ -1,6 +1,9 @@
 //! What can be seen of the daemon from outside: metrics for Prometheus, and whether it lives and is ready.
 
 mod locks;
+mod reload;
+
+pub use reload::Reload;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -9,7 +12,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +43,8 @@ pub struct Access {
     pub token: SecretString,
     /// Tells when.
     pub clock: Arc<dyn Clock>,
+    /// Who reads the configuration again.
+    pub reload: Arc<dyn Reload>,
 }
 
 /// The routes.
@@ -47,14 +52,22 @@ pub fn router(seen: Seen, access: &Access) -> Router {
     let token = access.token.expose_secret();
     let switching = match token {
         "" => Router::new(),
-        _ => Router::new()
-            .route("/api/v1/locks", get(locks::get).post(locks::post))
-            .layer(DefaultBodyLimit::max(LARGEST_BODY))
-            .with_state(locks::Switching::new(
-                seen.clone(),
-                Arc::clone(&access.clock),
-                token,
-            )),
+        _ => {
+            let switching = locks::Switching::new(seen.clone(), Arc::clone(&access.clock), token);
+            let reloading = reload::Reloading {
+                access: switching.clone(),
+                reload: Arc::clone(&access.reload),
+            };
+            Router::new()
+                .route("/api/v1/locks", get(locks::get).post(locks::post))
+                .with_state(switching)
+                .merge(
+                    Router::new()
+                        .route("/api/v1/reload", post(reload::post))
+                        .with_state(reloading),
+                )
+                .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        }
     };
     Router::new()
         .merge(switching)

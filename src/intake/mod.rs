@@ -3,11 +3,14 @@
 //! is the [`writer`]'s.
 
 pub mod health;
+mod in_force;
 mod naming;
 mod note;
 pub mod prepare;
 pub mod reprove;
 pub mod writer;
+
+pub use in_force::InForce;
 
 use crate::clock::Clock;
 use crate::domain::feed::Arrival;

@@ -3,10 +3,10 @@
 //! crash at any point leaves it on the queue, and what was filed is off it in the same transaction.
 
 use super::health::Health;
+use super::in_force::InForce;
 use super::note::Note;
 use super::prepare::{Judge, Prepared, Trial};
 use crate::clock::Clock;
-use crate::domain::filing::Policy;
 use crate::domain::ids::ReportId;
 use crate::domain::lock::Backoff;
 use crate::domain::standing::Standing;
@@ -65,7 +65,7 @@ pub struct Reprover {
     /// Asks DNS.
     pub prover: Arc<Prover>,
     /// What crosses.
-    pub policy: Arc<Policy>,
+    pub policy: Arc<InForce>,
     /// The feeds' figures.
     pub health: Arc<Health>,
     /// Told when orders were written.
@@ -169,9 +169,10 @@ impl Reprover {
         prepared: Prepared,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
+        let policy = self.policy.get();
         let judged = self
             .store
-            .judge_unproven(claim, &prepared.filing, &self.policy, now);
+            .judge_unproven(claim, &prepared.filing, &policy, now);
         let Some(filed) = self.in_time(judged).await? else {
             return Ok(self.lost(claim.report));
         };

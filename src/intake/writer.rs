@@ -2,10 +2,11 @@
 //! collect more: batches grow by themselves while a commit runs.
 
 use super::health::Health;
+use super::in_force::InForce;
 use super::note::Note;
 use super::prepare::Prepared;
 use crate::clock::Clock;
-use crate::domain::filing::{Filed, Filing, Policy};
+use crate::domain::filing::{Filed, Filing};
 use crate::metrics::Metrics;
 use crate::pulse::{Member, Pulse};
 use crate::store::{Store, StoreError};
@@ -89,7 +90,7 @@ impl WriterHandle {
 /// The task that owns the queue.
 struct Writer {
     store: Arc<dyn Store>,
-    policy: Arc<Policy>,
+    policy: Arc<InForce>,
     /// Told when orders were written.
     ordered: Arc<Notify>,
     health: Arc<Health>,
@@ -101,7 +102,7 @@ struct Writer {
 /// Starts a writer.
 pub fn spawn(
     store: Arc<dyn Store>,
-    policy: Arc<Policy>,
+    policy: Arc<InForce>,
     settings: WriterSettings,
     ordered: Arc<Notify>,
     health: Arc<Health>,
@@ -208,9 +209,10 @@ impl Writer {
 
     async fn commit(&self, filings: &[Filing]) -> Result<Vec<Filed>, StoreError> {
         let begun = self.clock.elapsed();
+        let policy = self.policy.get();
         // A connection that hangs must not hang all that come after it. Whether the batch became durable is
         // then unknown; the retries will meet their own trace.
-        let filing = self.store.file(filings, &self.policy);
+        let filing = self.store.file(filings, &policy);
         let result = tokio::time::timeout(self.timeout, filing)
             .await
             .unwrap_or(Err(StoreError::TooSlow));

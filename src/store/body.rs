@@ -50,6 +50,12 @@ impl<D: Dialect> SqlStore<D> {
         Ok(self.writers.begin_with(D::BEGIN).await?)
     }
 
+    /// Closes the connections, and flushes nothing: others may write.
+    pub(super) async fn leave(&self) {
+        self.readers.close().await;
+        self.writers.close().await;
+    }
+
     /// The rows of a reading statement.
     pub(super) async fn read(
         &self,

@@ -10,14 +10,15 @@ use super::sql;
 use super::trail::Trail;
 use super::window::Window;
 use crate::domain::complaint::Complaint;
+use crate::domain::course::rules_above;
 use crate::domain::feed::Right;
 use crate::domain::feedback::FeedbackType;
 use crate::domain::filing::{Opened, Policy};
 use crate::domain::ids::{ComplainantKey, ComplaintId, IdentityId, MessageKey, ReportId};
 use crate::domain::incident::IncidentState;
-use crate::domain::restraint::{self, Told};
+use crate::domain::restraint;
 use crate::domain::strength::Strength;
-use crate::domain::threshold::{About, History, MOST_COMPLAINTS, Rule, longest_window_start};
+use crate::domain::threshold::{About, MOST_COMPLAINTS, Rule, longest_window_start};
 use jiff::Timestamp;
 use sqlx::SqlSafeStr;
 use std::borrow::Cow;
@@ -45,10 +46,7 @@ fn rules_for<'p>(row: &Held<'_>, policy: &'p Policy) -> Cow<'p, [Rule]> {
         None => Cow::Borrowed(&policy.rules),
         // What is complained of meanwhile is mail from before its release.
         Some(open) if open.state == IncidentState::Releasing => Cow::Borrowed(&[]),
-        Some(open) => {
-            let above = |rule: &&Rule| rule.action > open.step;
-            Cow::Owned(policy.rules.iter().filter(above).cloned().collect())
-        }
+        Some(open) => rules_above(&policy.rules, open.step),
     }
 }
 
@@ -155,13 +153,7 @@ async fn gather<D: Dialect>(
                 window
             }
             None => {
-                let mut window = Window {
-                    version: row.version,
-                    from: Window::from_start(start),
-                    spent,
-                    complaints: History::default(),
-                    told: Told::default(),
-                };
+                let mut window = Window::new(row.version, start, spent);
                 // A row as new as this batch has nothing before it.
                 if row.version > 1 {
                     load::<D>(tx, id, &mut window, &new).await?;
@@ -185,7 +177,7 @@ async fn load<D: Dialect>(
     let values = vec![id.0.into(), window.from.into(), most.into()];
     let rows = D::rows(tx, sql::SELECT_WINDOW.into_sql_str(), values).await?;
     for row in rows.iter().rev() {
-        let complaint = read::<D>(row)?;
+        let complaint = read_complaint::<D>(row)?;
         if !new.contains(&complaint.id) {
             window.push(complaint);
         }
@@ -203,7 +195,9 @@ fn strength(name: &str) -> Result<Strength, StoreError> {
     found.ok_or_else(|| StoreError::Row(format!("strength {name}")))
 }
 
-fn read<D: Dialect>(row: &super::dialect::Row<D>) -> Result<Complaint, StoreError> {
+pub(super) fn read_complaint<D: Dialect>(
+    row: &super::dialect::Row<D>,
+) -> Result<Complaint, StoreError> {
     let mut columns = Columns::<D>::of(row);
     Ok(Complaint {
         id: ComplaintId(columns.id()?),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
+mod archive;
 mod body;
 mod caps;
 mod closing;
@@ -38,6 +39,7 @@ mod trail;
 mod unproven;
 mod window;
 
+pub use archive::{Archive, Known as KnownIdentity, Mark, open_archive};
 pub use dossier::Dossier;
 pub use incidents::{Ended, Incidents, Wish};
 pub use manual::ByHand;
@@ -70,9 +72,22 @@ impl Default for StoreOptions {
 
 /// Opens the store at `sqlite://PATH` or `postgres://...` and brings its schema up to date.
 pub async fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match kind(url)? {
+        Kind::Sqlite => Arc::new(sqlite::open(url, options).await?),
+        Kind::Postgres => Arc::new(postgres::open(url, options).await?),
+    })
+}
+
+/// The databases.
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+fn kind(url: &str) -> Result<Kind, StoreError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some("sqlite") => Ok(Arc::new(sqlite::open(url, options).await?)),
-        Some("postgres" | "postgresql") => Ok(Arc::new(postgres::open(url, options).await?)),
+        Some("sqlite") => Ok(Kind::Sqlite),
+        Some("postgres" | "postgresql") => Ok(Kind::Postgres),
         _ => Err(StoreError::Address(
             "the store's address is neither sqlite://PATH nor postgres://...".to_owned(),
         )),

@@ -84,9 +84,8 @@ impl Crossed<'_> {
                 None => hold_back::<D>(tx, &policy.restraints, self.now).await?,
             };
         }
-        let way = way(&judged, policy);
-        let recorded_only = step == Step::Observe || matches!(way, Way::OnTrial | Way::Recorded);
-        let told = recorded_only && (way == Way::OnTrial || step < Step::Lock);
+        let way = judged.way(!policy.targets.is_empty());
+        let told = judged.only_told(way);
         if told && let Some(at) = recorded::<D>(tx, self.complaint.identity, rule, self.now).await?
         {
             return Ok(News::Told { at, opened: None });
@@ -172,16 +171,6 @@ fn routed(policy: &Policy, step: Step, identity: &Identity) -> Vec<String> {
     };
     let targets = policy.targets.targets(action, Subject::Identity, identity);
     targets.into_iter().map(str::to_owned).collect()
-}
-
-fn way(judged: &Judged, policy: &Policy) -> Way {
-    match &judged.restraint {
-        Some(Restraint::Trial) => Way::OnTrial,
-        _ if policy.targets.is_empty() => Way::Recorded,
-        None => Way::Free,
-        Some(restraint) if restraint.holds() => Way::Held,
-        Some(_) => Way::Recorded,
-    }
 }
 
 /// What is said of a crossing: in its orders, and in the audit.

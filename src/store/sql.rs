@@ -360,6 +360,7 @@ pub fn all(skipping: bool) -> Vec<String> {
         .chain(&super::life_sql::BULKS)
         .flat_map(|bulk| [1, 2, MOST].map(|size| bulk.sized(size, marks).as_str().to_owned()))
         .chain(plain.map(str::to_owned))
+        .chain(super::archive::ALL.map(str::to_owned))
         .chain(super::life_sql::PLAIN.map(str::to_owned))
         .collect()
 }

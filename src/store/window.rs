@@ -2,12 +2,11 @@
 //! for each report. An entry is good only for the very version of the identity's row that it was made at:
 //! whoever else wrote meanwhile, in this process or another, has raised the version.
 
-use crate::domain::complaint::Complaint;
+use crate::domain::course::Course;
 use crate::domain::ids::IdentityId;
-use crate::domain::restraint::Told;
-use crate::domain::threshold::History;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 /// How much more than the window is kept, so that reports filed a little out of order find it whole.
@@ -20,35 +19,37 @@ pub(super) struct Window {
     pub(super) version: i64,
     /// All complaints received after this instant are there.
     pub(super) from: Timestamp,
-    /// Complaints received up to this instant are spent, even those that are filed later.
-    pub(super) spent: Timestamp,
-    /// The complaints in the order they came.
-    pub(super) complaints: History,
-    /// What was told of it, as far as it is known here.
-    pub(super) told: Told,
+    /// The complaints.
+    pub(super) course: Course,
+}
+
+impl Deref for Window {
+    type Target = Course;
+
+    fn deref(&self) -> &Course {
+        &self.course
+    }
+}
+
+impl DerefMut for Window {
+    fn deref_mut(&mut self) -> &mut Course {
+        &mut self.course
+    }
 }
 
 impl Window {
+    /// An empty one, for complaints after `start` of which those up to `spent` are spent.
+    pub(super) fn new(version: i64, start: Timestamp, spent: Timestamp) -> Self {
+        Self {
+            version,
+            from: Self::from_start(start),
+            course: Course::new(spent),
+        }
+    }
+
     /// Where to begin when complaints after `start` are needed.
-    pub(super) fn from_start(start: Timestamp) -> Timestamp {
+    fn from_start(start: Timestamp) -> Timestamp {
         start.checked_sub(SLACK).unwrap_or(Timestamp::MIN)
-    }
-
-    /// Adds a complaint. False when it is spent.
-    pub(super) fn push(&mut self, complaint: Complaint) -> bool {
-        let counts = complaint.received_at > self.spent;
-        if counts {
-            self.complaints.push(complaint);
-        }
-        counts
-    }
-
-    /// Starts the window anew after `now`.
-    pub(super) fn spend(&mut self, now: Timestamp) {
-        if now > self.spent {
-            self.spent = now;
-            self.complaints.keep_after(now);
-        }
     }
 
     /// Forgets what no window that starts about `start` needs; now and then, for it goes through them all.
@@ -124,6 +125,7 @@ impl Windows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::complaint::Complaint;
     use crate::domain::feedback::FeedbackType;
     use crate::domain::ids::{ComplainantKey, ComplaintId, MessageKey, ReportId};
 
@@ -153,13 +155,13 @@ mod tests {
     }
 
     fn window(version: i64, from: i64, received: &[i64]) -> Window {
-        Window {
+        let mut window = Window {
             version,
             from: at(from),
-            spent: Timestamp::MIN,
-            complaints: received.iter().map(complaint).collect(),
-            told: Told::default(),
-        }
+            course: Course::new(Timestamp::MIN),
+        };
+        window.complaints = received.iter().map(complaint).collect();
+        window
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! on trial or protected is recorded, and no number of nodes goes over the budget.
 
 use super::{Place, on_both};
-use crate::support::filings::{at, filings, policy};
+use crate::support::filings::{at, filing, filings, policy};
 use arfd::domain::filing::{Filed, Policy};
 use arfd::domain::restraint::Restraint;
 use arfd::store::{Known, Store};
@@ -16,6 +16,7 @@ on_both!(
     the_budget_holds_over_nodes,
     a_trial_records_once_and_spends_nothing,
     who_is_protected_is_recorded,
+    a_longer_window_reads_what_was_forgotten,
     what_was_seen_first_stays,
 );
 
@@ -243,4 +244,23 @@ async fn what_was_seen_first_stays(place: Place) {
     let all = [known("a", "1"), known("a", "2"), known("b", "1")];
     let seen = store.first_seen(&all, at(9)).await.unwrap();
     assert_eq!(seen, [at(5), at(9), at(9)], "a changed rule is a new one");
+}
+
+/// Rules may change between batches: a window in memory that is too short for the new ones is read again.
+async fn a_longer_window_reads_what_was_forgotten(place: Place) {
+    let store = place.open().await;
+    let with = |seconds, weight| {
+        let mut policy = policy(weight, &[TARGET]);
+        policy.rules[0].window_seconds = seconds;
+        policy
+    };
+    // Two, an hour apart, and a third that keeps the window in memory short.
+    for (number, second) in [(1, 0), (2, 3_600), (3, 7_200)] {
+        let one = filing("bob", number, second);
+        let filed = store.file(&[one], &with(10, 4)).await.unwrap();
+        assert_eq!(filed[0].opened, None);
+    }
+    let one = filing("bob", 4, 7_201);
+    let filed = store.file(&[one], &with(86_400, 4)).await.unwrap();
+    assert!(filed[0].opened.is_some(), "all four are within a day");
 }

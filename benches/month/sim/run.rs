@@ -293,6 +293,10 @@ impl Month<'_> {
         let Some(opened) = &filed.opened else {
             return;
         };
+        // A notice to the desk locks nobody.
+        if !opened.action.orders() {
+            return;
+        }
         if !opened.ordered {
             let why = opened
                 .restraint
@@ -346,10 +350,17 @@ impl Month<'_> {
             if ["observed", "held", "refused"].contains(&&*row.state) {
                 continue;
             }
-            let at = row.opened_at.as_second() - START;
-            let evidence = row.explanation["crossing"]["tally"]["evidence"]
-                .as_array()
-                .cloned();
+            // A notice may have been raised to a lock; by itself it is none.
+            let raised = row.explanation["escalations"].as_array().cloned();
+            let lock = std::iter::once(row.explanation.clone())
+                .chain(raised.unwrap_or_default())
+                .find(|one| one["crossing"]["rule"]["action"] == "lock");
+            let Some(lock) = lock else {
+                continue;
+            };
+            let at = lock["decided_at"].as_str().and_then(|at| at.parse().ok());
+            let at = at.map_or(0, Timestamp::as_second) - START;
+            let evidence = lock["crossing"]["tally"]["evidence"].as_array().cloned();
             let origins: Vec<Origin> = evidence
                 .unwrap_or_default()
                 .iter()

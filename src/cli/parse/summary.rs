@@ -1,6 +1,7 @@
 //! What many messages have in common: counts by format, type, kind, defect and recovered field, as a table for
 //! people; and the same facts message by message as CSV (RFC 4180) for machines.
 
+use crate::cli::table::csv_row;
 use crate::domain::report::{Defect, Reading};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -104,16 +105,7 @@ pub(super) fn csv(out: &mut impl Write, file: &str, reading: &Reading<'_>) -> io
         reading.redacted.join(" "),
         defects.join(" "),
     ];
-    let row: Vec<_> = row.iter().map(|value| quoted(value)).collect();
-    write!(out, "{}\r\n", row.join(","))
-}
-
-/// A value in quotes where RFC 4180 asks for them.
-fn quoted(value: &str) -> String {
-    if value.contains(['"', ',', '\r', '\n']) {
-        return format!("\"{}\"", value.replace('"', "\"\""));
-    }
-    value.to_owned()
+    csv_row(out, &row)
 }
 
 #[cfg(test)]

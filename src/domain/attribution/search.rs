@@ -12,6 +12,9 @@
 //! - For the same reason a token or signature that matches first is held against the identification and script headers,
 //!   where these methods are configured, and against the outgoing user that the filter states.
 //!
+//! A copy is told by where it was sent from. So a token or signature names somebody only where the message came from one
+//! of `own.networks`, or passed our filter; where that is not known it is no more than a claim.
+//!
 //! That leaves a spammer a way to be named nowhere: to write a contradiction into his mail, as disagreeing headers always
 //! were. His reports then stand in the queue of the unattributed under that reason, with his outgoing user. It is the
 //! price of never locking whom somebody else chose. References, account numbers and the like are other kinds of name than
@@ -151,8 +154,12 @@ pub fn attribute(reading: &Reading<'_>, methods: &Methods, context: Context<'_>)
         chain,
     };
     let hard = asked.hard(&mut failures);
-    // Who authenticated at our filter, or whom we ourselves signed for, is our customer, wherever he sat.
-    let ours = hard.iter().any(|(_, s)| matches!(s, Search::Found(_)));
+    // Who authenticated at our filter, or at a server of ours by its own line, is our customer, wherever he sat. A token
+    // or signature does not say so: whoever got a mail of his can copy both into another.
+    let traced = |(method, search): &(Method, Search)| {
+        *method == Method::ReceivedTrace && matches!(search, Search::Found(_))
+    };
+    let ours = hard.iter().any(traced);
     if user.is_none() && !ours && own.is_foreign(reading) {
         return nobody(Reason::NotOurNetwork, None, failures);
     }
@@ -165,7 +172,8 @@ pub fn attribute(reading: &Reading<'_>, methods: &Methods, context: Context<'_>)
         };
         match search {
             Search::Found(found) => {
-                return match asked.weighed(found, &hard) {
+                let weighed = asked.weighed(found, &hard);
+                return match weighed.and_then(|found| asked.not_copied(found, ours)) {
                     Ok(found) => identified(found, user, methods, note, failures),
                     Err(reason) => nobody(reason, user, failures),
                 };
@@ -253,6 +261,24 @@ impl Asked<'_> {
             (method, search)
         };
         HARD.into_iter().filter(wanted).map(ask).collect()
+    }
+
+    /// What is left of a word that may have been copied into somebody else's mail; `traced`: a line of ours shows that
+    /// the message is our customer's.
+    fn not_copied(&self, found: Found, traced: bool) -> Result<Found, Reason> {
+        if found.strength != Strength::Signed || self.user.is_some() || traced {
+            return Ok(found);
+        }
+        let own = &self.methods.own;
+        match self.reading.report.source_ip {
+            Some(ip) if own.has(ip) => Ok(found),
+            Some(_) if !own.networks.is_empty() => Err(Reason::NotOurNetwork),
+            _ => Ok(Found {
+                provenance: format!("{}; not known to be sent by us", found.provenance),
+                strength: Strength::Claimed,
+                ..found
+            }),
+        }
     }
 
     /// Whether the first match may stand; see the top of this file.

@@ -418,3 +418,30 @@ mod forwarded {
         assert_eq!(said_of("Subject: x\r\n", inbound(Some(BOB)), BOB), sender);
     }
 }
+
+#[test]
+fn a_word_that_can_be_copied_names_nobody_for_mail_from_elsewhere() {
+    let mut m = methods(&TOKEN_FIRST);
+    let text = format!("Message-ID: <{}@h>\r\n", token(BOB, None));
+    // Even under a sender of ours, which the copier writes himself.
+    let of = |m: &Methods, ip: Option<&str>, stated: Option<&str>| {
+        let mut reading = reading(&text, stated, Some(BOB));
+        reading.report.source_ip = ip.map(|ip| ip.parse().unwrap());
+        outcome(&reading, m, Context::default())
+    };
+    let elsewhere = Some("203.0.113.9");
+    for ip in [elsewhere, None] {
+        let claimed = of(&m, ip, None).attribution;
+        assert_eq!(claimed.strength(), Some(Strength::Claimed), "{ip:?}");
+    }
+    m.own.networks = vec!["192.0.2.0/24".parse().unwrap()];
+    m.own.domains = vec!["b.example".into()];
+    let foreign = of(&m, elsewhere, None);
+    assert_eq!(said(&foreign), named("-", "not_our_network"));
+    let unknown = of(&m, None, None).attribution;
+    assert_eq!(unknown.strength(), Some(Strength::Claimed));
+    let ours = of(&m, Some("192.0.2.99"), None).attribution;
+    assert_eq!(ours.strength(), Some(Strength::Signed));
+    let filtered = of(&m, elsewhere, Some("a@b.example")).attribution;
+    assert_eq!(filtered.strength(), Some(Strength::Signed));
+}

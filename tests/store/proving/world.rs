@@ -9,11 +9,11 @@ use arfd::domain::feed::checks::DkimDemand;
 use arfd::domain::feed::{Arrival, Feed, Proof, Security};
 use arfd::domain::filing::{Filed, Policy};
 use arfd::domain::lock::Backoff;
-use arfd::intake::Intake;
 use arfd::intake::health::Health;
 use arfd::intake::prepare::Judge;
 use arfd::intake::reprove::{self, Reprover, Step};
 use arfd::intake::writer::{self, WriterSettings};
+use arfd::intake::{InForce, Intake};
 use arfd::metrics::Metrics;
 use arfd::proving::{self, Prover, resolver};
 use arfd::store::Store;
@@ -108,7 +108,7 @@ pub fn node(
     });
     let health = Arc::new(Health::new(&judge.feeds, metrics.clone(), clock.now()));
     let ordered = Arc::new(Notify::new());
-    let policy = Arc::new(policy);
+    let policy = Arc::new(InForce::from(policy));
     let settings = WriterSettings {
         max_batch: 16,
         max_queue: 64,
