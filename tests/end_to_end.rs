@@ -4,6 +4,7 @@
 mod desk;
 mod doors;
 mod manager;
+mod map_file;
 mod orders;
 mod reload;
 mod restraint;

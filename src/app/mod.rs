@@ -176,6 +176,7 @@ impl Daemon {
         let policy = wire::policy(settings, store.as_ref(), clock.now()).await;
         let policy = policy.map_err(StartError::Unreadable)?;
         let targets = targets::build(settings, &metrics, &clock)?;
+        targets::rebuild(settings, store.as_ref(), &metrics, &clock).await;
         let keys = wire::keys(settings, &metrics, &clock)?;
         let doors = doors::open(settings)?;
         let (http_listener, http_address) = listen("http.listen", settings.http.listen).await?;

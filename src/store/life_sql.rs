@@ -92,7 +92,8 @@ pub(super) const KNOWN_AT: &str = "select o.identity_id, n.id, n.state, i.value,
      max(case when o.settled_at > o.ordered_at then o.settled_at else o.ordered_at end), \
      max(case when o.state = 'done' and o.action in ('hold', 'lock') then o.round else 0 end), \
      max(case when (o.state = 'done' or o.attempts > 0) and o.action in ('hold', 'lock') then o.round else 0 end), \
-     max(case when o.state = 'done' and o.action = 'release' then o.round else 0 end) \
+     max(case when o.state = 'done' and o.action = 'release' then o.round else 0 end), \
+     max(case when o.state = 'done' and o.action = 'lock' then o.round else 0 end) \
      from lock_orders o join incidents n on n.id = o.incident_id join identities i on i.id = o.identity_id \
      where o.target = $1 and (n.state in ('open', 'holding', 'held', 'locked', 'releasing', 'refused', \
      'closed', 'expired') or (n.state = 'released' and n.ended_at > $3)) \
