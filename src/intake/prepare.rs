@@ -447,6 +447,7 @@ mod tests {
             }],
             signature_age: SignedDuration::from_hours(1),
             methods: Methods::default(),
+            learnt: Default::default(),
         };
         let arrival = Arrival {
             client: "192.0.2.1".parse().unwrap(),
