@@ -96,9 +96,10 @@ fn lower(text: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// A domain in lower case, as A-labels (RFC 5890 section 2.3.2.1), without the root's dot. What is none stays as it is.
+/// A domain in lower case, as A-labels (RFC 5890 section 2.3.2.1), without the root's dot, however often it is written.
+/// What is none stays as it is.
 pub fn host(domain: &str) -> Cow<'_, str> {
-    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    let domain = domain.trim_end_matches('.');
     if domain.is_ascii() && !domain.to_ascii_lowercase().contains("xn--") {
         return lower(domain);
     }
