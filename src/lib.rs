@@ -8,7 +8,7 @@
 //! - [`store`], [`lock`]: where reports are filed, and whom to ask for a lock.
 //! - [`smtp`], [`http`], [`intake`], [`outbox`], [`expiry`], [`reconcile`]: the edges and the use cases, filing,
 //!   locking, ending locks whose time is up, and comparing with the targets.
-//! - [`proving`]: asks DNS what the proof of a feed needs.
+//! - [`proving`]: asks DNS what the proof of a feed needs; [`lookup`]: asks who an identity is.
 //! - [`app`]: wires all of it; [`cli`]: what a person types.
 //! - [`clock`], [`metrics`], [`pulse`], [`config`]: time, figures, whether the loops go round, settings.
 
@@ -24,6 +24,7 @@ pub mod formats;
 pub mod http;
 pub mod intake;
 pub mod lock;
+pub mod lookup;
 pub mod metrics;
 pub mod outbox;
 pub mod proving;

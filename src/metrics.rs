@@ -113,8 +113,13 @@ metrics! {
     queue_depth: IntGauge("arfd_queue_depth", "Reports waiting for the next filing transaction.");
     proving_checks: IntCounterVec("arfd_proving_checks_total", "DKIM signatures and SPF policies looked at for a feed's proof, by method and result.", labels ["method", "result"]);
     proving_seconds: Histogram("arfd_proving_seconds", "Seconds that looking at one message's signatures and policies took.", buckets SECONDS);
-    unproven_waiting: IntGauge("arfd_unproven_waiting", "Reports stored and not counted yet because DNS could not prove their feed; tried again.");
+    unproven_waiting: IntGauge("arfd_unproven_waiting", "Reports stored and not counted yet because DNS could not prove their feed, or a look-up not name their sender; tried again.");
     unproven_tries: IntCounterVec("arfd_unproven_tries_total", "Later tries to prove such reports, by outcome: proven, not_proven, later, given_up or lost.", labels ["outcome"]);
+    alias_rows: IntGauge("arfd_alias_rows", "Rows of the file of aliases in use.");
+    alias_reloads: IntCounterVec("arfd_alias_reloads_total", "Times that a changed file of aliases was taken up, by outcome: loaded, or failed and the old one kept.", labels ["outcome"]);
+    alias_lookups: IntCounterVec("arfd_alias_lookups_total", "Questions to the look-up service of aliases, by outcome: known, unknown, failed; and what those who asked got instead: cached, stale, trouble.", labels ["outcome"]);
+    alias_seconds: Histogram("arfd_alias_seconds", "Seconds that the look-up service of aliases took to answer.", buckets SECONDS);
+    alias_breaker_open: IntGauge("arfd_alias_breaker_open", "1 since the look-up service of aliases kept failing, until it answers again.");
     feed_outcomes: IntCounterVec("arfd_feed_outcomes_total", "Messages by feed and what became of them: filed (proven), readable, attributed, counted, over_cap; unproven: a part of its proof held.", labels ["feed", "outcome"]);
     feed_last_seen: IntGaugeVec("arfd_feed_last_seen_seconds", "When something last came from a feed, in seconds since 1970.", labels ["feed"]);
     feed_silent: IntGaugeVec("arfd_feed_silent", "1 while nothing has come from a feed for longer than its expect_every.", labels ["feed"]);

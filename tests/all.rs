@@ -11,6 +11,7 @@ mod golden;
 mod hostile;
 mod http;
 mod kill;
+mod lookup;
 mod month;
 mod outbox;
 mod own_signature;

@@ -1,8 +1,10 @@
 //! The whole job through the binary: mail comes in over SMTP, an identity is locked at a stand-in for the
 //! filter's API and confirmed by its listing; and what must not lock, does not.
 
+mod desk;
 mod doors;
 mod manager;
+mod map_file;
 mod orders;
 mod reload;
 mod restraint;

@@ -20,6 +20,7 @@ const COVERED: [&str; 3] = ["From", "Subject", "X-AuthUser"];
 
 fn judge(dkim: OwnDkim) -> Judge {
     Judge {
+        learnt: std::sync::Arc::default(),
         feeds: vec![Feed {
             name: "loop".into(),
             proof: Proof::Network(vec!["198.51.100.0/24".parse().unwrap()]),

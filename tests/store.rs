@@ -1,10 +1,12 @@
 //! What a store owes its users, held against both databases: every check is written once over
 //! `dyn Store` and run on a file of SQLite's and on a schema of PostgreSQL's.
 
+mod aliases;
 mod audit;
 mod caps;
 mod closing;
 mod concurrency;
+mod desk;
 mod filing;
 mod ladder;
 mod life;

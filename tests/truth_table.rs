@@ -123,6 +123,7 @@ impl Bench {
         };
         Self {
             judge: Judge {
+                learnt: std::sync::Arc::default(),
                 feeds: vec![
                     feed("loop", Proof::Network(networks("198.51.100.0/24"))),
                     feed("signed", Proof::Dkim(demand)),

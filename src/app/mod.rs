@@ -1,6 +1,7 @@
 //! The composition root: opens the store, wires intake, outbox and the two edges, and takes them down in
 //! the order that loses nothing: no new mail, then what waits is filed, then orders in flight are settled.
 
+mod aliases;
 mod desk;
 mod doors;
 mod reload;
@@ -9,6 +10,7 @@ mod targets;
 mod watchdog;
 mod wire;
 
+pub use aliases::aliases;
 pub use reload::{ReloadError, Reloaded, Source};
 pub use wire::{judge, open_archive, open_existing_store, open_store, policy, prover, reconciler};
 
@@ -21,6 +23,7 @@ use crate::intake::reprove::Reprover;
 use crate::intake::writer;
 use crate::intake::{InForce, Intake};
 use crate::lock::SetupError;
+use crate::lookup::{self, AliasFile};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
@@ -89,6 +92,12 @@ pub enum StartError {
     /// The store does not say what it knows.
     #[error("what the store knows cannot be read")]
     Unreadable(StoreError),
+    /// The file of aliases cannot be used.
+    #[error("aliases.file: {0}")]
+    Aliases(lookup::FileError),
+    /// The look-up service cannot be asked.
+    #[error("aliases.{0}")]
+    Lookup(lookup::SetupError),
     /// The DNS resolver cannot be set up.
     #[error("proving.servers: {0}")]
     Dns(String),
@@ -126,6 +135,7 @@ pub struct Daemon {
     pub failed: CancellationToken,
     reloader: Arc<Reloader>,
     tls: Option<Arc<smtp::Tls>>,
+    alias_file: Option<Arc<AliasFile>>,
     ready: Arc<AtomicBool>,
     stop_smtp: CancellationToken,
     stop_outbox: CancellationToken,
@@ -138,6 +148,7 @@ pub struct Daemon {
     reconcile_task: JoinHandle<()>,
     reprove_task: JoinHandle<()>,
     health_task: JoinHandle<()>,
+    learnt_task: JoinHandle<()>,
     http_task: JoinHandle<()>,
 }
 
@@ -165,6 +176,7 @@ impl Daemon {
         let policy = wire::policy(settings, store.as_ref(), clock.now()).await;
         let policy = policy.map_err(StartError::Unreadable)?;
         let targets = targets::build(settings, &metrics, &clock)?;
+        targets::rebuild(settings, store.as_ref(), &metrics, &clock).await;
         let keys = wire::keys(settings, &metrics, &clock)?;
         let doors = doors::open(settings)?;
         let (http_listener, http_address) = listen("http.listen", settings.http.listen).await?;
@@ -173,7 +185,11 @@ impl Daemon {
 
         let ordered = Arc::new(Notify::new());
         let judge = Arc::new(judge(settings)?);
+        let known = judge.learnt.refresh(store.as_ref()).await;
+        known.map_err(StartError::Unreadable)?;
+        let learnt = Arc::clone(&judge.learnt);
         let prover = Arc::new(prover(settings, &clock, &metrics)?);
+        let aliases = Arc::new(aliases(settings, &clock, &metrics)?);
         let policy = Arc::new(InForce::from(policy));
         let reloader = Arc::new(Reloader {
             source,
@@ -201,6 +217,7 @@ impl Daemon {
             store: Arc::clone(&store),
             judge: Arc::clone(&judge),
             prover: Arc::clone(&prover),
+            aliases: Arc::clone(&aliases),
             policy,
             health: Arc::clone(&health),
             ordered: Arc::clone(&ordered),
@@ -209,7 +226,8 @@ impl Daemon {
             settings: wire::reprove_settings(settings),
         };
         let desk = Desk {
-            intake: Intake::new(judge, prover, handle, Arc::clone(&clock)),
+            intake: Intake::new(judge, prover, handle, Arc::clone(&clock))
+                .knowing(Arc::clone(&aliases)),
             recipients: settings.smtp.recipients.clone(),
             tls_recipients: settings.to_tls_recipients(),
         };
@@ -223,6 +241,11 @@ impl Daemon {
         let health_task = watched(
             "health",
             health.run(Arc::clone(&store), Arc::clone(&clock), stop_outbox.clone()),
+            (&stop_outbox, &failed),
+        );
+        let learnt_task = watched(
+            "learnt",
+            learnt.run(Arc::clone(&store), stop_outbox.clone()),
             (&stop_outbox, &failed),
         );
         let reconciler = Reconciler::new(
@@ -296,6 +319,11 @@ impl Daemon {
             let every = settings.smtp.tls.reload_interval.0;
             tokio::spawn(Arc::clone(tls).watch(every, stop_smtp.clone()));
         }
+        let alias_file = aliases.lookup.file.clone();
+        if let Some(file) = &alias_file {
+            let every = settings.aliases.reload_interval.0;
+            tokio::spawn(Arc::clone(file).watch(every, stop_smtp.clone()));
+        }
         let edge = Edge::with_keys(
             Arc::new(desk),
             wire::smtp_settings(settings),
@@ -330,6 +358,7 @@ impl Daemon {
             failed,
             reloader,
             tls,
+            alias_file,
             ready,
             stop_smtp,
             stop_outbox,
@@ -342,6 +371,7 @@ impl Daemon {
             reconcile_task,
             reprove_task,
             health_task,
+            learnt_task,
             http_task,
         })
     }
@@ -351,12 +381,15 @@ impl Daemon {
         watchdog::watch(self.pulses.clone(), every, feed)
     }
 
-    /// Takes up what may change while the daemon runs: the certificate and its key, rules and restraints. No
-    /// session is touched and no window is lost. What came of it is logged.
+    /// Takes up what may change while the daemon runs: the certificate and its key, the file of aliases, rules and
+    /// restraints. No session is touched and no window is lost. What came of it is logged.
     ///
     /// # Errors
-    /// When the configuration cannot be used; what was in force stays. The certificate is looked at all the same.
+    /// When the configuration cannot be used; what was in force stays. Certificate and aliases are looked at all the same.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        if let Some(file) = &self.alias_file {
+            file.renew_aside().await;
+        }
         if let Some(tls) = &self.tls {
             tls.renew_aside(true).await;
         }
@@ -378,6 +411,7 @@ impl Daemon {
         finished("reconcile", self.reconcile_task).await;
         finished("reprove", self.reprove_task).await;
         finished("health", self.health_task).await;
+        finished("learnt", self.learnt_task).await;
         self.stop_http.cancel();
         // A client that never ends its request must not keep the daemon.
         let abort = self.http_task.abort_handle();

@@ -6,11 +6,12 @@ use crate::config::{Kind, Settings, TargetTable};
 use crate::lock::cpanel::Cpanel;
 use crate::lock::exec::Exec;
 use crate::lock::kumomta::KumoMta;
-use crate::lock::map_file::MapFile;
+use crate::lock::map_file::{MapFile, Standing};
 use crate::lock::spamexperts::SpamExperts;
 use crate::lock::webhook::{self, Webhook};
 use crate::lock::{LockTarget, SetupError};
 use crate::metrics::Metrics;
+use crate::store::Store;
 use std::sync::Arc;
 
 /// Whom to ask for locks; nobody while they are only observed.
@@ -30,6 +31,46 @@ pub(super) fn build(
             one(table, &key, metrics, clock)
         })
         .collect()
+}
+
+/// Writes the map files anew from what the store says is in effect. One that fails is told and left as it is: its
+/// orders will meet the same trouble, and mail is taken meanwhile.
+pub(super) async fn rebuild(
+    settings: &Settings,
+    store: &dyn Store,
+    metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
+) {
+    for (key, table) in settings.active_targets() {
+        let Some(section) = table
+            .map_file
+            .as_ref()
+            .filter(|_| table.kind == Kind::MapFile)
+        else {
+            continue;
+        };
+        let most = section.timeout.0.saturating_mul(2);
+        let map = MapFile::new(
+            section.to_lock(&table.name),
+            Arc::clone(metrics),
+            Arc::clone(clock),
+        );
+        let ask = async {
+            let now = clock.now();
+            let known = store.known_at(&table.name, now, now).await;
+            known.map(Standing::from_iter)
+        };
+        let work = async { map.map_err(|why| why.to_string())?.rebuild(ask).await };
+        let done = tokio::time::timeout(most, work).await;
+        match done.unwrap_or_else(|_| Err("no end in time".to_owned())) {
+            Ok(()) => tracing::info!(lock_target = table.name, "the map file was rebuilt"),
+            Err(why) => tracing::error!(
+                lock_target = table.name,
+                why,
+                "{key}.map_file was not rebuilt from the store"
+            ),
+        }
+    }
 }
 
 fn one(

@@ -94,6 +94,7 @@ pub fn judge(settings: &Settings) -> Result<Judge, StartError> {
         methods: settings.to_methods()?,
         signature_age: jiff::SignedDuration::try_from(settings.proving.max_signature_age.0)
             .unwrap_or(jiff::SignedDuration::MAX),
+        learnt: Arc::default(),
     })
 }
 
@@ -362,6 +363,8 @@ pub fn smtp_settings(settings: &Settings) -> smtp::Settings {
         write_timeout: s.write_timeout.0,
         delivery_timeout: (settings.store.timeout.0)
             .saturating_add(settings.proving.timeout.0)
+            // A turn, and an answer.
+            .saturating_add(settings.aliases.timeout.0.saturating_mul(2))
             .saturating_add(REPLY_MARGIN),
         session_timeout: s.session_timeout.0,
         drain_timeout: s.drain_timeout.0,
@@ -391,6 +394,9 @@ pub fn start_at_zero(metrics: &Metrics, settings: &Settings) {
         metrics
             .smtp_connections
             .with_label_values(&[name, "session"]);
+    }
+    for outcome in ["known", "unknown", "failed", "cached", "stale", "trouble"] {
+        metrics.alias_lookups.with_label_values(&[outcome]);
     }
     for outcome in ["proven", "not_proven", "later", "given_up", "lost"] {
         metrics.unproven_tries.with_label_values(&[outcome]);

@@ -4,14 +4,13 @@ use super::{ConfigFile, NO_INPUT, TRY_AGAIN};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::feed::{Arrival, Security};
-use crate::domain::filing::Filing;
-use crate::intake::prepare::{Judge, Trial};
+use crate::intake::prepare::{Judge, Prepared, Trial, name};
 use crate::metrics::Metrics;
 use crate::proving::Prover;
 use crate::store::StoreError;
 use anyhow::{Context, bail};
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -77,6 +76,8 @@ impl Ingest {
             let policy = app::policy(&settings, store.as_ref(), clock.now()).await?;
             let metrics = Arc::new(Metrics::new()?);
             let prover = app::prover(&settings, &clock, &metrics)?;
+            judge.learnt.refresh(store.as_ref()).await?;
+            let aliases = app::aliases(&settings, &clock, &metrics)?;
             let mut code = ExitCode::SUCCESS;
             for path in &self.files {
                 let message = match read(path, most) {
@@ -90,7 +91,17 @@ impl Ingest {
                         continue;
                     }
                 };
-                let filing = self.filing(&judge, &prover, &message, clock.now()).await;
+                let prepared = self.prepared(&judge, &prover, &message, clock.now()).await;
+                let waiting = |p: &Prepared| name(&p.filing.arrival, &message, None, true);
+                let prepared = aliases.apply(prepared, SignedDuration::ZERO, waiting).await;
+                let filing = prepared.filing;
+                let trouble = filing.alias.as_ref().and_then(|a| a.trouble.as_deref());
+                if let (Some(why), Some(_)) = (trouble, &self.feed) {
+                    // Judged later it would be of no feed: only this command says that it is of one.
+                    eprintln!("arfd: {}: aliases: {why}", path.display());
+                    code = ExitCode::from(TRY_AGAIN);
+                    continue;
+                }
                 let filed = store.file(std::slice::from_ref(&filing), &policy);
                 let filed = tokio::time::timeout(settings.store.timeout.0, filed);
                 match filed.await.unwrap_or(Err(StoreError::TooSlow)) {
@@ -122,13 +133,13 @@ impl Ingest {
         })
     }
 
-    async fn filing(
+    async fn prepared(
         &self,
         judge: &Judge,
         prover: &Prover,
         message: &[u8],
         now: Timestamp,
-    ) -> Filing {
+    ) -> Prepared {
         let arrival = Arrival {
             client: self.client,
             helo: "ingest".to_owned(),
@@ -141,14 +152,14 @@ impl Ingest {
             .as_deref()
             .and_then(|feed| judge.prepare_as(feed, arrival.clone(), message, now));
         if let Some(prepared) = as_feed {
-            return prepared.filing;
+            return prepared;
         }
         let checks = match judge.enquire(&arrival, message, now, false) {
             Some(enquiry) => Some(prover.find_out(&enquiry, &arrival, message, now).await),
             None => None,
         };
         let trial = Trial::first(checks.as_ref(), now);
-        judge.prepare_with(arrival, message, trial).filing
+        judge.prepare_with(arrival, message, trial)
     }
 }
 

@@ -1,12 +1,18 @@
 //! `arfd list`: what is in the store, as a table for people or JSON lines for machines.
 
+mod desk;
+
 use super::ConfigFile;
 pub(super) use super::table::{clean, write_table};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
+use crate::config::Span;
 use crate::domain::attribution::normal::visible;
-use crate::store::{FeedRow, IncidentRow, OrderRow, ReportRow, Store};
+use crate::domain::standing::Standing;
+use crate::domain::unattributed;
+use crate::store::{FeedRow, IncidentRow, OrderRow, ReportFilter, ReportRow, Store};
 use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -18,7 +24,10 @@ use std::sync::Arc;
 Examples:
   arfd list orders -c arfd.toml              who was locked, and how it went
   arfd list incidents -n 5                   why
-  arfd list reports --json | jq .attribution")]
+  arfd list reports --json | jq .attribution
+  arfd list reports --identity shop@customer.example --since 7d
+  arfd list unattributed --since 2d          for whom nobody could be named, and what would mend it
+  arfd list learnt                           what `arfd attribute --learn` taught")]
 pub struct List {
     /// What to list.
     #[arg(value_enum)]
@@ -29,6 +38,19 @@ pub struct List {
     /// One JSON object a line, with everything that is known.
     #[arg(long)]
     json: bool,
+    /// Reports of this standing only: counted, duplicate, unattributed, unproven, and so on.
+    #[arg(long, value_name = "STANDING", value_parser = standing)]
+    standing: Option<Standing>,
+    /// Reports that name this identity, or count for it, only.
+    #[arg(long, value_name = "IDENTITY")]
+    identity: Option<String>,
+    /// Reports of this feed only.
+    #[arg(long, value_name = "NAME")]
+    feed: Option<String>,
+    /// Reports since then only: a span such as 2h or 7d, or an instant such as 2026-11-24T08:00:00Z. Where reports are
+    /// picked out, the last 30 days are looked through unless this says otherwise.
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
     #[command(flatten)]
     file: ConfigFile,
 }
@@ -43,11 +65,70 @@ enum What {
     Feeds,
     /// Lock orders, sent, waiting, refused or only observed.
     Orders,
+    /// Reports that nobody could be named for, grouped by the reason, the feed and the outgoing user, with what would
+    /// mend it. The largest group first.
+    Unattributed,
+    /// What was learnt from reports that were attributed by hand.
+    Learnt,
+}
+
+/// Reports of the queue that are looked at, the newest ones.
+const MOST_QUEUED: u32 = 20_000;
+/// How far back reports are looked through when nothing else is said.
+const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+fn standing(text: &str) -> Result<Standing, String> {
+    let found = Standing::ALL.into_iter().find(|s| s.as_str() == text);
+    found.ok_or_else(|| {
+        let known: Vec<&str> = Standing::ALL.iter().map(|s| s.as_str()).collect();
+        format!("not a standing; they are {}", known.join(", "))
+    })
+}
+
+/// The earliest time that is of interest.
+#[derive(Clone, Copy, Debug)]
+enum Since {
+    At(Timestamp),
+    Ago(Span),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(Since::At(at));
+    }
+    let span = text.parse::<Span>().map(Since::Ago);
+    span.map_err(|_| {
+        "neither a span such as 2h or 7d nor an instant such as 2026-11-24T08:00:00Z".to_owned()
+    })
+}
+
+impl Since {
+    fn instant(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(Span(span)) => {
+                let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
+                now.checked_sub(span).unwrap_or(Timestamp::MIN)
+            }
+        }
+    }
 }
 
 impl List {
     /// Runs it.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        let picks = self.standing.is_some() || self.identity.is_some() || self.feed.is_some();
+        let (reports, queue) = match self.what {
+            What::Reports => (true, false),
+            What::Unattributed => (false, true),
+            _ => (false, false),
+        };
+        if (picks && !reports) || (self.since.is_some() && !reports && !queue) {
+            eprintln!(
+                "arfd: --standing, --identity and --feed pick out reports; --since also unattributed ones"
+            );
+            return Ok(ExitCode::from(2));
+        }
         let settings = self.file.load_without_target()?;
         super::runtime()?.block_on(async {
             let store = app::open_existing_store(&settings).await?;
@@ -55,6 +136,36 @@ impl List {
             store.close().await;
             shown.map(|()| ExitCode::SUCCESS)
         })
+    }
+
+    /// Which reports are wanted.
+    fn filter(&self) -> ReportFilter {
+        let picks = self.standing.is_some() || self.identity.is_some() || self.feed.is_some();
+        let now = SystemClock::default().now();
+        let back = || picks.then(|| now.checked_sub(LOOKED_BACK).unwrap_or(Timestamp::MIN));
+        ReportFilter {
+            standing: self.standing,
+            identity: self.identity.as_ref().map(|i| i.trim().to_lowercase()),
+            feed: self.feed.clone(),
+            since: self.since.map(|since| since.instant(now)).or_else(back),
+        }
+    }
+
+    async fn queue(&self, store: &Arc<dyn Store>) -> anyhow::Result<Vec<unattributed::Group>> {
+        let now = SystemClock::default().now();
+        let since = match self.since {
+            Some(since) => since.instant(now),
+            None => now.checked_sub(LOOKED_BACK).unwrap_or(Timestamp::MIN),
+        };
+        let rows = store.unattributed(since, MOST_QUEUED).await?;
+        if rows.len() >= MOST_QUEUED as usize {
+            eprintln!(
+                "arfd: note: more than {MOST_QUEUED} reports wait; these are the newest of them"
+            );
+        }
+        let mut groups = unattributed::group(rows.into_iter().filter_map(desk::waiting));
+        groups.truncate(self.limit as usize);
+        Ok(groups)
     }
 
     async fn show(&self, store: &Arc<dyn Store>) -> anyhow::Result<()> {
@@ -69,7 +180,7 @@ impl List {
                     "identity or reason",
                     "id",
                 ],
-                &store.reports(self.limit).await?,
+                &store.find_reports(&self.filter(), self.limit).await?,
                 report_cells,
             ),
             What::Incidents => self.print(
@@ -103,6 +214,19 @@ impl List {
                 ],
                 &store.orders(self.limit).await?,
                 order_cells,
+            ),
+            What::Unattributed => {
+                let groups = self.queue(store).await?;
+                self.print(&desk::QUEUE, &groups, desk::queue_cells)?;
+                if !self.json {
+                    desk::advise(&mut io::stdout().lock(), &groups)?;
+                }
+                Ok(())
+            }
+            What::Learnt => self.print(
+                &desk::LEARNT,
+                &store.learnt(self.limit).await?,
+                desk::learnt_cells,
             ),
         }
     }

@@ -1,6 +1,7 @@
 //! What a person or a service manager types. One file a family of commands; this one knows them all and
 //! turns errors into messages and exit codes (after sysexits).
 
+mod attribute;
 mod audit;
 mod bulk;
 mod close;
@@ -30,6 +31,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
+/// Exit code: what was asked for cannot be done as things are (EX_DATAERR).
+pub const NOT_SO: u8 = 65;
 /// Exit code: an input cannot be read (EX_NOINPUT).
 pub const NO_INPUT: u8 = 66;
 /// Exit code: the program itself failed (EX_SOFTWARE).
@@ -57,8 +60,8 @@ Begin with:
   arfd serve -c FILE            run the daemon
 
 Settings come from the built-in defaults, then FILE, then the environment: smtp.listen is
-ARFD_SMTP__LISTEN. Exit codes: 0 fine, 1 failed, 2 usage, 66 no input, 69 unavailable,
-75 try again, 78 configuration.";
+ARFD_SMTP__LISTEN. Exit codes: 0 fine, 1 failed, 2 usage, 65 not as things are, 66 no input,
+69 unavailable, 75 try again, 78 configuration.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -70,10 +73,14 @@ enum Command {
     Parse(parse::Parse),
     /// File messages without SMTP, e.g. from a pipe or a directory. Exit code 0 means durable.
     Ingest(ingest::Ingest),
-    /// List what is in the store: reports, incidents, lock orders.
+    /// List what is in the store: reports, incidents, lock orders, reports that name nobody.
     List(list::List),
     /// Write the raw message of a stored report to standard output.
     Show(show::Show),
+    /// Name the sender of a report that nobody could be named for, and learn from it.
+    Attribute(attribute::Attribute),
+    /// Forget what was learnt from a report.
+    Forget(attribute::Forget),
     /// Close an identity's incident, so that it is assessed anew.
     Close(close::Close),
     /// Pause all locks.
@@ -135,6 +142,8 @@ pub fn main() -> ExitCode {
         Command::Ingest(ingest) => ingest.run(),
         Command::List(list) => list.run(),
         Command::Show(show) => show.run(),
+        Command::Attribute(attribute) => attribute.run(),
+        Command::Forget(forget) => forget.run(),
         Command::Close(close) => close.run(),
         Command::Pause(pause) => pause.run(),
         Command::Resume(resume) => resume.run(),
@@ -173,6 +182,8 @@ fn code_of(error: &anyhow::Error) -> u8 {
             StartError::Target { .. }
             | StartError::Pattern(_)
             | StartError::Tls(_)
+            | StartError::Aliases(_)
+            | StartError::Lookup(_)
             | StartError::Hash(_),
         ) => BAD_CONFIG,
         _ => 1,

@@ -3,7 +3,7 @@
 use super::check_feeds;
 use super::check_targets;
 use super::settings::Settings;
-use super::{identification, place, reconcile, restraint, rules, secure};
+use super::{aliases, identification, place, reconcile, restraint, rules, secure};
 use crate::domain::life::{LONGEST_TIMEOUT, MOST_UNLOCKS};
 use ipnet::IpNet;
 use std::collections::HashSet;
@@ -75,6 +75,7 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     secure::check(settings, &mut problems);
     store(settings, &mut problems);
     identification::check(settings, &mut problems);
+    aliases::check(settings, &mut problems);
     check_feeds::proving(settings, &mut problems);
     check_feeds::feeds(settings, &mut problems);
     rules::check(settings, &mut problems);

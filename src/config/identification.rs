@@ -206,6 +206,12 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
         "identification.methods",
         "names a method twice",
     );
+    let by_desk = [IdentificationMethod::ByHand, IdentificationMethod::Learnt];
+    problems.demand(
+        !all.methods.iter().any(|method| by_desk.contains(method)),
+        "identification.methods",
+        "names by_hand or learnt: these are the desk's own, and always on",
+    );
     for (i, header) in all.headers.iter().enumerate() {
         let key = format!("identification.headers[{i}]");
         problems.demand(

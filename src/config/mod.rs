@@ -2,6 +2,7 @@
 //! is checked by serde, sense by [`check`]; both name the file, the line and the key. What comes out are the
 //! domain's own types.
 
+mod aliases;
 mod check;
 mod check_feeds;
 mod check_listeners;
@@ -26,6 +27,7 @@ mod targets;
 mod translate;
 mod values;
 
+pub use aliases::Aliases;
 pub use check::{Problem, check};
 pub use credentials::{DkimKey, DkimSettings, TokenKey, TokenSettings};
 pub use feeds::{Demand, Feed, ProofTable, Proving};
@@ -142,6 +144,7 @@ pub fn load_with(
     if need == Need::Everything {
         problems.extend(check_target(&settings));
         problems.extend(secure::check_files(&settings));
+        problems.extend(aliases::check_file(&settings));
     }
     if problems.is_empty() {
         return Ok(settings);

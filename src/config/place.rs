@@ -184,6 +184,13 @@ fn known_keys() -> BTreeSet<String> {
     let mut all = Settings::default();
     all.store.url_file = Some("x".into());
     all.http.token_file = Some("x".into());
+    for file in [
+        &mut all.aliases.file,
+        &mut all.aliases.token_file,
+        &mut all.aliases.ca_file,
+    ] {
+        *file = Some("x".into());
+    }
     all.lock.spamexperts.password_file = Some("x".into());
     all.lock.spamexperts.ca_file = Some("x".into());
     all.targets = vec![super::check_targets::example()];

@@ -2,6 +2,7 @@
 //! here (unknown keys are refused); sense is checked in `check.rs`. `samples/arfd.toml` explains each key
 //! and a test holds it equal to these defaults.
 
+use super::aliases::Aliases;
 use super::feeds::{Feed, Proving};
 use super::identification::{Identification, OwnSettings};
 use super::reconcile::Reconcile;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub store: Store,
     /// How identities are found.
     pub identification: Identification,
+    /// Whom identities are known as.
+    pub aliases: Aliases,
     /// What is ours.
     pub own: OwnSettings,
     /// Where locks go.
@@ -58,6 +61,7 @@ impl Default for Settings {
             http: Http::default(),
             store: Store::default(),
             identification: Identification::default(),
+            aliases: Aliases::default(),
             own: OwnSettings::default(),
             lock: Lock::default(),
             restraint: Restraint::default(),

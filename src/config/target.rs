@@ -38,6 +38,14 @@ pub(super) fn read_secrets(
         );
         settings.http.token = Secret::new(&read("http.token_file", path)?);
     }
+    if let Some(path) = &settings.aliases.token_file {
+        problems.demand(
+            settings.aliases.token.is_empty(),
+            "aliases.token",
+            "give one of them: token or token_file",
+        );
+        settings.aliases.token = Secret::new(&read("aliases.token_file", path)?);
+    }
     super::credentials::read_secrets(settings, &mut problems)?;
     let target = &mut settings.lock.spamexperts;
     if let (Some(path), Need::Everything) = (&target.password_file, need) {

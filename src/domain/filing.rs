@@ -1,6 +1,7 @@
 //! A filing: all that the store needs to know of one message, decided before the store is asked; and what
 //! the store did with it.
 
+use super::alias::AliasRecord;
 use super::attribution::Attribution;
 use super::complaint::Complaint;
 use super::feed::{Arrival, Caps};
@@ -50,6 +51,8 @@ pub struct Filing {
     pub reading: String,
     /// Who sent the enclosed message.
     pub attribution: Attribution,
+    /// What was looked up about that identity; none where nothing was, or nothing is known.
+    pub alias: Option<AliasRecord>,
     /// Whether it counts, as far as can be said without the store.
     pub standing: Standing,
     /// The complaint, when the standing is `Counted`.

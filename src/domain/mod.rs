@@ -2,6 +2,7 @@
 //! enough is enough. Everything here is a function of its arguments: no I/O, no async, no clock. Time comes
 //! in as a [`jiff::Timestamp`], randomness as a number.
 
+pub mod alias;
 pub mod attribution;
 pub mod audit;
 pub mod class;
@@ -16,6 +17,7 @@ pub mod headers;
 pub mod identity;
 pub mod ids;
 pub mod incident;
+pub mod learnt;
 pub mod life;
 pub mod lock;
 pub mod pace;
@@ -30,3 +32,4 @@ pub mod rule;
 pub mod standing;
 pub mod strength;
 pub mod threshold;
+pub mod unattributed;

@@ -4,7 +4,7 @@
 use super::identity::Identity;
 use super::ids::IncidentId;
 use super::incident::IncidentState;
-use super::lock::Subject;
+use super::lock::{Action, Subject};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,8 @@ pub struct Known {
     pub identity: Identity,
     /// What of it.
     pub subject: Subject,
+    /// A lock, or a hold only: what was confirmed there last.
+    pub action: Action,
     /// Whether a hold or lock was confirmed there and its release was not.
     pub in_effect: bool,
     /// Whether a hold or lock may be in effect there: a try was begun after the last release.
@@ -193,6 +195,7 @@ mod tests {
             state,
             identity: identity(n),
             subject: Subject::Identity,
+            action: Action::Lock,
             in_effect: matches!(state, IncidentState::Locked | IncidentState::Holding),
             maybe: matches!(state, IncidentState::Locked | IncidentState::Holding),
             busy: false,

@@ -19,7 +19,7 @@ pub enum Standing {
     NotAReport,
     /// No feed's proof holds: anybody may have sent it.
     Unproven,
-    /// Whether a feed's proof holds cannot be told for now; it is tried again.
+    /// Whether a feed's proof holds, or who the identity is, cannot be told for now; it is tried again.
     Pending,
     /// Its type never counts (`not-spam`, `auth-failure`).
     NeverCounts,
@@ -81,7 +81,7 @@ impl Standing {
             Self::Duplicate => "The same complaint was counted before.",
             Self::NotAReport => "It is no report; a person may read it.",
             Self::Unproven => "No feed's proof holds: anybody may have sent it.",
-            Self::Pending => "DNS cannot prove its feed for now; it is tried again.",
+            Self::Pending => "Its feed or its identity cannot be told for now; it is tried again.",
             Self::NeverCounts => "Its type never counts.",
             Self::Weightless => "The feed gives its type no weight.",
             Self::Unattributed => "Nobody could be named as the sender.",

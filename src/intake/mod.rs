@@ -2,8 +2,10 @@
 //! durably before anybody says 250. Reading and judging is pure ([`prepare`]); waiting for the transaction
 //! is the [`writer`]'s.
 
+pub mod aliases;
 pub mod health;
 mod in_force;
+pub mod learnt;
 mod naming;
 mod note;
 pub mod prepare;
@@ -16,6 +18,8 @@ use crate::clock::Clock;
 use crate::domain::feed::Arrival;
 use crate::domain::filing::Filed;
 use crate::proving::Prover;
+use aliases::Aliases;
+use jiff::SignedDuration;
 use prepare::{Judge, Trial};
 use std::sync::Arc;
 use writer::{NotFiled, WriterHandle};
@@ -28,6 +32,7 @@ const LARGE: usize = 256 << 10;
 pub struct Intake {
     judge: Arc<Judge>,
     prover: Arc<Prover>,
+    aliases: Arc<Aliases>,
     writer: WriterHandle,
     clock: Arc<dyn Clock>,
 }
@@ -43,9 +48,16 @@ impl Intake {
         Self {
             judge,
             prover,
+            aliases: Arc::default(),
             writer,
             clock,
         }
+    }
+
+    /// The same, counting identities as whom they are known.
+    #[must_use]
+    pub fn knowing(self, aliases: Arc<Aliases>) -> Self {
+        Self { aliases, ..self }
     }
 
     /// Takes a message. `Ok` means that it is durable.
@@ -61,19 +73,23 @@ impl Intake {
                 Some(asked.await)
             }
         };
-        let prepared = if message.len() > LARGE {
+        let (prepared, message) = if message.len() > LARGE {
             let judge = Arc::clone(&self.judge);
             let prepare = move || {
                 let trial = Trial::first(checks.as_ref(), now);
-                judge.prepare_with(arrival, &message, trial)
+                (judge.prepare_with(arrival, &message, trial), message)
             };
             tokio::task::spawn_blocking(prepare)
                 .await
                 .map_err(|e| NotFiled::Unreadable(e.to_string()))?
         } else {
             let trial = Trial::first(checks.as_ref(), now);
-            self.judge.prepare_with(arrival, &message, trial)
+            (self.judge.prepare_with(arrival, &message, trial), message)
         };
+        let waiting =
+            |p: &prepare::Prepared| prepare::name(&p.filing.arrival, &message, None, true);
+        let named = self.aliases.apply(prepared, SignedDuration::ZERO, waiting);
+        let prepared = named.await;
         let report = prepared.filing.id;
         self.writer
             .file(prepared)

@@ -24,8 +24,32 @@ impl Judge {
         keys
     }
 
+    /// Who sent the enclosed message: by the methods, or else by what the desk taught of the feed.
+    pub(super) fn outcome(
+        &self,
+        reading: &Reading<'_>,
+        feed: Option<&Feed>,
+        arrival: &Arrival,
+        message: &[u8],
+        trial: Trial<'_>,
+    ) -> Outcome {
+        let outcome = self.attribute(reading, feed, arrival, message, trial);
+        let learnt = feed.and_then(|feed| {
+            let trust_user = feed.trust_enclosed_user;
+            let learnt = self.learnt.current();
+            learnt.attribute(&feed.name, reading, trust_user, &outcome.attribution)
+        });
+        match learnt {
+            Some(named) => Outcome {
+                token_failures: outcome.token_failures,
+                ..self.methods.outcome_of(named)
+            },
+            None => outcome,
+        }
+    }
+
     /// Who sent the enclosed message, by the methods that are configured.
-    pub(super) fn attribute(
+    fn attribute(
         &self,
         reading: &Reading<'_>,
         feed: Option<&Feed>,

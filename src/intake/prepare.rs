@@ -1,7 +1,8 @@
 //! Everything about a message that can be decided without the store: read it, prove its feed, name the
 //! sender, judge whether it counts, compress the evidence. A function of its arguments.
 
-use crate::domain::attribution::{Methods, Outcome};
+use super::learnt::Learnt;
+use crate::domain::attribution::{Attribution, Methods, Outcome};
 use crate::domain::class;
 use crate::domain::complaint::{self, Complaint};
 use crate::domain::feed::checks::Checks;
@@ -17,6 +18,7 @@ use crate::domain::standing::{self, Standing};
 use crate::formats;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// Level of compression: the fastest, which already makes a report a third of its size.
 const ZSTD_LEVEL: i32 = 1;
@@ -30,6 +32,8 @@ pub struct Judge {
     pub methods: Methods,
     /// The oldest signature that a CFBL report may bear; feeds say it for themselves.
     pub signature_age: SignedDuration,
+    /// What the desk taught.
+    pub learnt: Arc<Learnt>,
 }
 
 /// What is known of a message beyond its bytes and its arrival when it is judged.
@@ -123,7 +127,7 @@ impl Judge {
 
     /// Reads and judges a message by what is known of it.
     pub fn prepare_with(&self, arrival: Arrival, message: &[u8], trial: Trial<'_>) -> Prepared {
-        self.judge(arrival, message, None, trial)
+        self.judge(arrival, message, None, None, trial)
     }
 
     /// Reads and judges a message whose feed is known by other means than its arrival: somebody with access
@@ -136,7 +140,21 @@ impl Judge {
         now: Timestamp,
     ) -> Option<Prepared> {
         let feed = self.feeds.iter().find(|f| f.name == feed)?;
-        Some(self.judge(arrival, message, Some(feed), Trial::first(None, now)))
+        Some(self.judge(arrival, message, Some(feed), None, Trial::first(None, now)))
+    }
+
+    /// Judges a stored message again, whose feed was proven when it came and whose sender a person names. None when
+    /// no feed has that name any more.
+    pub fn prepare_by_hand(
+        &self,
+        feed: &str,
+        arrival: Arrival,
+        message: &[u8],
+        by_hand: Attribution,
+        trial: Trial<'_>,
+    ) -> Option<Prepared> {
+        let feed = self.feeds.iter().find(|f| f.name == feed)?;
+        Some(self.judge(arrival, message, Some(feed), Some(by_hand), trial))
     }
 
     fn facts<'a>(
@@ -201,6 +219,7 @@ impl Judge {
         arrival: Arrival,
         message: &[u8],
         assured: Option<&Feed>,
+        by_hand: Option<Attribution>,
         trial: Trial<'_>,
     ) -> Prepared {
         let reading = formats::read(message);
@@ -216,7 +235,10 @@ impl Judge {
             Source::Proven(feed) => Some(feed),
             Source::Unknown | Source::Nobody => None,
         };
-        let outcome = self.attribute(&reading, feed, &arrival, message, trial);
+        let outcome = match by_hand {
+            Some(named) => self.methods.outcome_of(named),
+            None => self.outcome(&reading, feed, &arrival, message, trial),
+        };
         let mut standing = standing::judge(&reading, feed, &outcome);
         let Outcome {
             attribution,
@@ -272,6 +294,7 @@ impl Judge {
             message_id: reading.original.as_ref().and_then(|o| o.message_id.clone()),
             reading: reading.to_json().to_string(),
             attribution,
+            alias: None,
             standing,
             complaint,
             evidence: match trial.known_as {
@@ -296,7 +319,7 @@ impl Judge {
 
 /// The name of a report. What was proven is part of it: the same bytes from an unproven source must not stand in
 /// the way of the real report. While that cannot be told, all that it may depend on is part of it.
-fn name(arrival: &Arrival, message: &[u8], feed: Option<&Feed>, waits: bool) -> ReportId {
+pub fn name(arrival: &Arrival, message: &[u8], feed: Option<&Feed>, waits: bool) -> ReportId {
     if waits {
         let arrival = serde_json::to_vec(arrival).unwrap_or_default();
         return ReportId::of(&[b"\0pending", &arrival, message]);
@@ -424,6 +447,7 @@ mod tests {
             }],
             signature_age: SignedDuration::from_hours(1),
             methods: Methods::default(),
+            learnt: Default::default(),
         };
         let arrival = Arrival {
             client: "192.0.2.1".parse().unwrap(),
@@ -454,6 +478,7 @@ mod tests {
                 ..Feed::default()
             }],
             signature_age: SignedDuration::from_hours(1),
+            learnt: Arc::default(),
             methods: Methods::default(),
         };
         let arrival = |client: &str| Arrival {

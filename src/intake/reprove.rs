@@ -1,7 +1,8 @@
-//! Proving later: reports that were stored unproven because DNS had trouble are tried again from their kept
+//! Judging later: reports that were stored pending because DNS had trouble, or the look-up of aliases, are tried again from their kept
 //! bytes, and then filed as if they had been proven when they came. Each try holds its report under a lease; a
 //! crash at any point leaves it on the queue, and what was filed is off it in the same transaction.
 
+use super::aliases::Aliases;
 use super::health::Health;
 use super::in_force::InForce;
 use super::note::Note;
@@ -47,7 +48,7 @@ pub struct Settings {
 pub enum Step {
     /// Nothing to do before that instant, or at all.
     Idle(Option<Timestamp>),
-    /// DNS has trouble still.
+    /// It cannot be judged still.
     Later(ReportId),
     /// It is judged for good.
     Judged(ReportId, Standing),
@@ -64,6 +65,8 @@ pub struct Reprover {
     pub judge: Arc<Judge>,
     /// Asks DNS.
     pub prover: Arc<Prover>,
+    /// Whom identities are known as.
+    pub aliases: Arc<Aliases>,
     /// What crosses.
     pub policy: Arc<InForce>,
     /// The feeds' figures.
@@ -137,7 +140,8 @@ impl Reprover {
             finally,
             known_as: Some(claim.report),
         };
-        Ok(self.judge.prepare_with(arrival.clone(), &message, trial))
+        let prepared = self.judge.prepare_with(arrival.clone(), &message, trial);
+        Ok(self.aliases.apply(prepared, age, |_| claim.report).await)
     }
 
     async fn later(
@@ -156,7 +160,7 @@ impl Reprover {
         Ok(match self.in_time(released).await? {
             true => {
                 self.tried("later");
-                tracing::info!(%report, tries = claim.tries, next = %at, "DNS has trouble still; not proven yet");
+                tracing::info!(%report, tries = claim.tries, next = %at, "DNS or the look-up of aliases has trouble still; not judged yet");
                 Step::Later(report)
             }
             false => self.lost(report),

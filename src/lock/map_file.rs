@@ -10,8 +10,10 @@ use super::{Listed, LockTarget, NoListing};
 use crate::clock::Clock;
 use crate::domain::identity::{Identity, OutgoingUser};
 use crate::domain::lock::{Action, LockOrder, Outcome, Subject};
+use crate::domain::reconcile::Known;
 use crate::metrics::Metrics;
 use async_trait::async_trait;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -61,6 +63,42 @@ pub struct Settings {
 
 /// The target.
 pub struct MapFile(Arc<Inner>);
+
+/// What the store says of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What is in effect there.
+    pub decided: Vec<Listed>,
+    /// Whose orders are under way, or whose last try nobody knows the end of: they stay as they are.
+    pub undecided: Vec<Identity>,
+}
+
+impl Standing {
+    fn is_empty(&self) -> bool {
+        self.decided.is_empty() && self.undecided.is_empty()
+    }
+}
+
+impl FromIterator<Known> for Standing {
+    fn from_iter<T: IntoIterator<Item = Known>>(known: T) -> Self {
+        let mut standing = Self::default();
+        for one in known {
+            if one.busy || (one.maybe && !one.in_effect) {
+                standing.undecided.push(one.identity);
+            } else if one.in_effect {
+                standing.decided.push(Listed {
+                    action: one.action,
+                    subject: one.subject,
+                    identity: one.identity,
+                });
+            }
+        }
+        standing
+    }
+}
+
+/// The lock beside the file, held.
+struct Turn(#[expect(dead_code, reason = "held for its lock")] File);
 
 /// A run that did not work, or was given up half-way, is owed again.
 struct Owed<'d>(Option<&'d AtomicBool>);
@@ -182,29 +220,37 @@ impl MapFile {
         Err(format!("{program}: {failed}"))
     }
 
-    /// Writes down what the store says is in effect, in place of what is there. Keys in `undecided` stay as they
-    /// are in the file: an order about them is under way.
+    /// Writes down what the store says is in effect, in place of what is there. The store is asked while no daemon
+    /// can change the file: an order that is carried out elsewhere is either known to it, or comes after.
     ///
     /// # Errors
-    /// When the file cannot be read or written.
-    pub async fn rebuild(
+    /// When the store does not say, when the file cannot be read or written, and when the store knows nobody but
+    /// the file does: that is another store, rather than nobody locked.
+    pub async fn rebuild<E: fmt::Display>(
         &self,
-        decided: Vec<Listed>,
-        undecided: Vec<Identity>,
+        ask: impl Future<Output = Result<Standing, E>>,
     ) -> Result<(), String> {
+        let turn = self.blocking(Inner::turn).await?;
+        let standing = ask.await.map_err(|error| error.to_string())?;
         self.blocking(move |inner| {
             let key = |identity: &Identity| inner.key_of(identity);
-            let undecided: Vec<String> = undecided.iter().filter_map(key).collect();
-            inner.change(|text| {
+            let undecided: HashSet<String> = standing.undecided.iter().filter_map(key).collect();
+            let subject = inner.settings.subject;
+            let decided = standing.decided.iter().filter(|one| one.subject == subject);
+            let decided: BTreeMap<String, Action> = decided
+                .filter_map(|one| Some((key(&one.identity)?, one.action)))
+                .filter(|(key, _)| !undecided.contains(key))
+                .collect();
+            let (text, _) = inner.read()?;
+            if standing.is_empty() && !text.ours.is_empty() {
+                let rows = text.ours.len();
+                return Err(io::Error::other(format!(
+                    "{rows} rows are ours there, but the store knows nobody who is locked there; they are left"
+                )));
+            }
+            inner.change_in(&turn, |text| {
                 text.ours.retain(|key, _| undecided.contains(key));
-                for one in &decided {
-                    match inner.key_of(&one.identity) {
-                        Some(key) if !undecided.contains(&key) => {
-                            text.ours.insert(key, one.action);
-                        }
-                        _ => {}
-                    }
-                }
+                text.ours.extend(decided);
             })
         })
         .await?;
@@ -245,14 +291,22 @@ impl Inner {
         Ok((text.map_err(damaged)?, bytes))
     }
 
+    /// Waits until no other daemon changes the file; nor will one until this is dropped.
+    fn turn(&self) -> io::Result<Turn> {
+        // Not the file itself: that is another one after each change.
+        let mut path = self.settings.path.clone().into_os_string();
+        path.push(".arfd-lock");
+        let file = File::options().create(true).append(true).open(path)?;
+        file.lock()?;
+        Ok(Turn(file))
+    }
+
     /// Reads, changes and replaces the file, alone among all daemons.
     fn change(&self, change: impl FnOnce(&mut Text)) -> io::Result<Text> {
-        let path = &self.settings.path;
-        // Not the file itself: that is another one after each change.
-        let mut turn = path.clone().into_os_string();
-        turn.push(".arfd-lock");
-        let turn = File::options().create(true).append(true).open(turn)?;
-        turn.lock()?;
+        self.change_in(&self.turn()?, change)
+    }
+
+    fn change_in(&self, _: &Turn, change: impl FnOnce(&mut Text)) -> io::Result<Text> {
         let (mut text, before) = self.read()?;
         change(&mut text);
         let actions = Actions {

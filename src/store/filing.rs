@@ -2,6 +2,7 @@
 //! concurrent counting exact), then reports, evidence and complaints, then what crosses.
 
 use super::StoreError;
+use super::accounts;
 use super::body::{SqlStore, Tx, insert, listed};
 use super::caps;
 use super::closing;
@@ -43,8 +44,8 @@ pub(super) struct Held<'b> {
 struct Firsts<'b> {
     /// In the order of the batch.
     filings: Vec<&'b Filing>,
-    /// The attributions as JSON and the recipients as JSON, by report.
-    texts: HashMap<ReportId, (String, String)>,
+    /// The attributions as JSON, the recipients and the aliases, by report.
+    texts: HashMap<ReportId, (String, String, Option<String>)>,
 }
 
 impl<'b> Firsts<'b> {
@@ -58,7 +59,8 @@ impl<'b> Firsts<'b> {
             let bad = |error: serde_json::Error| StoreError::Row(error.to_string());
             let attribution = serde_json::to_string(&filing.attribution).map_err(bad)?;
             let rcpt_to = serde_json::to_string(&filing.arrival.rcpt_to).map_err(bad)?;
-            texts.insert(filing.id, (attribution, rcpt_to));
+            let alias = accounts::text(filing)?;
+            texts.insert(filing.id, (attribution, rcpt_to, alias));
             filings.push(filing);
         }
         Ok(Self { filings, texts })
@@ -66,7 +68,7 @@ impl<'b> Firsts<'b> {
 }
 
 /// The complaint of a filing, where it counts.
-fn complaint(filing: &Filing) -> Option<&Complaint> {
+pub(super) fn complaint(filing: &Filing) -> Option<&Complaint> {
     filing
         .complaint
         .as_ref()
@@ -107,6 +109,7 @@ pub(super) async fn file<D: Dialect>(
     })
     .await?;
     unproven::enqueue::<D>(&mut tx, &new).await?;
+    accounts::remember::<D>(&mut tx, &new).await?;
     let counted = insert_complaints::<D>(&mut tx, &new).await?;
     let (counted, over) = caps::hold::<D>(&mut tx, counted, policy).await?;
     let mut now = Present {
@@ -241,10 +244,12 @@ async fn insert_reports<D: Dialect>(
     let mut sorted = firsts.filings.clone();
     sorted.sort_unstable_by_key(|filing| filing.id);
     let rows = insert::<D, _>(tx, &sql::INSERT_REPORTS, &sorted, |filing, values| {
-        let (attribution, rcpt_to) = firsts
+        let (attribution, rcpt_to, alias) = firsts
             .texts
             .get(&filing.id)
-            .map_or(("null", "[]"), |(a, r)| (a.as_str(), r.as_str()));
+            .map_or(("null", "[]", None), |(a, r, alias)| {
+                (a.as_str(), r.as_str(), alias.as_deref())
+            });
         let identity = filing.attribution.identity().map(|i| i.id().0);
         let kind = filing.feedback_type.as_ref();
         values.push(filing.id.0.into());
@@ -263,6 +268,7 @@ async fn insert_reports<D: Dialect>(
         values.push(filing.standing.as_str().into());
         values.push(filing.reading.as_str().into());
         values.push(filing.proof.as_deref().into());
+        values.push(alias.into());
     })
     .await?;
     ids::<D>(&rows).map(|ids| ids.into_iter().map(ReportId).collect())

@@ -77,7 +77,7 @@ pub(super) const DETAIL: &str = "select i.value, i.domain, i.username, n.state, 
      n.ends_at, n.ended_by, n.ended_at, n.explanation from incidents n join identities i on \
      i.id = n.identity_id where n.id = $1";
 pub(super) const REPORTS_OF: &str = "select r.id, r.received_at, r.client, r.feed, r.format, \
-     r.feedback_type, r.standing, r.proof, r.attribution, r.reading from incident_evidence e \
+     r.feedback_type, r.standing, r.proof, r.attribution, r.alias, r.reading from incident_evidence e \
      join reports r on r.id = e.report_id where e.incident_id = $1 order by e.position limit $2";
 pub(super) const COUNT_EVIDENCE: &str =
     "select count(*) from incident_evidence where incident_id = $1";
@@ -92,7 +92,8 @@ pub(super) const KNOWN_AT: &str = "select o.identity_id, n.id, n.state, i.value,
      max(case when o.settled_at > o.ordered_at then o.settled_at else o.ordered_at end), \
      max(case when o.state = 'done' and o.action in ('hold', 'lock') then o.round else 0 end), \
      max(case when (o.state = 'done' or o.attempts > 0) and o.action in ('hold', 'lock') then o.round else 0 end), \
-     max(case when o.state = 'done' and o.action = 'release' then o.round else 0 end) \
+     max(case when o.state = 'done' and o.action = 'release' then o.round else 0 end), \
+     max(case when o.state = 'done' and o.action = 'lock' then o.round else 0 end) \
      from lock_orders o join incidents n on n.id = o.incident_id join identities i on i.id = o.identity_id \
      where o.target = $1 and (n.state in ('open', 'holding', 'held', 'locked', 'releasing', 'refused', \
      'closed', 'expired') or (n.state = 'released' and n.ended_at > $3)) \

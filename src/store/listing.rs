@@ -136,14 +136,8 @@ pub(super) async fn waiting<D: Dialect>(
         .collect()
 }
 
-/// See [`super::Store::reports`].
-pub(super) async fn reports<D: Dialect>(
-    store: &SqlStore<D>,
-    limit: u32,
-) -> Result<Vec<ReportRow>, StoreError> {
-    let rows = store
-        .read(sql::REPORTS, vec![i64::from(limit).into()])
-        .await?;
+/// Reads rows of `select_report!`.
+pub(super) fn report_rows<D: Dialect>(rows: &[Row<D>]) -> Result<Vec<ReportRow>, StoreError> {
     rows.iter().map(report_row::<D>).collect()
 }
 
@@ -160,8 +154,18 @@ pub(super) fn report_row<D: Dialect>(row: &Row<D>) -> Result<ReportRow, StoreErr
         standing: columns.text()?,
         proof: columns.maybe_json()?,
         attribution: columns.json()?,
+        alias: columns.maybe_json()?,
         reading: columns.json()?,
     })
+}
+
+/// See [`super::Store::reports`].
+pub(super) async fn reports<D: Dialect>(
+    store: &SqlStore<D>,
+    limit: u32,
+) -> Result<Vec<ReportRow>, StoreError> {
+    let values = vec![i64::from(limit).into()];
+    report_rows::<D>(&store.read(sql::desk::REPORTS, values).await?)
 }
 
 /// See [`super::Store::incidents`].

@@ -13,11 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
+mod accounts;
 mod archive;
 mod body;
 mod caps;
 mod closing;
 mod crossing;
+mod desk;
 mod dialect;
 mod dossier;
 mod error;
@@ -25,6 +27,7 @@ mod filing;
 mod health;
 mod incident;
 mod incidents;
+mod learnt;
 mod life_sql;
 mod listing;
 mod manual;
@@ -40,6 +43,7 @@ mod unproven;
 mod window;
 
 pub use archive::{Archive, Known as KnownIdentity, Mark, open_archive};
+pub use desk::{Attributed, Desk, Forgotten, LearntRow, Lesson, NamedByHand, ReportFilter};
 pub use dossier::Dossier;
 pub use incidents::{Ended, Incidents, Wish};
 pub use manual::ByHand;
@@ -218,6 +222,8 @@ pub struct ReportRow {
     pub proof: Option<serde_json::Value>,
     /// The outcome of attribution, as JSON.
     pub attribution: serde_json::Value,
+    /// Whom the named identity is known as, as JSON; none where nothing is known.
+    pub alias: Option<serde_json::Value>,
     /// The reading, as JSON.
     pub reading: serde_json::Value,
 }
@@ -259,7 +265,7 @@ pub struct OrderRow {
 
 /// Where the daemon keeps what it must not lose.
 #[async_trait]
-pub trait Store: Incidents {
+pub trait Store: Incidents + Desk {
     /// Files a batch in one transaction: all of it is durable when this returns `Ok`, none of it otherwise.
     /// Results are in the order of the batch. Each complaint is assessed at its own `received_at`, in the
     /// order of the batch; a crossing opens one incident and writes its orders in the same transaction.

@@ -10,7 +10,7 @@ use super::trail::Trail;
 use crate::domain::identity::{Identity, OutgoingUser};
 use crate::domain::ids::IncidentId;
 use crate::domain::incident::{Event, IncidentState, NotAllowed};
-use crate::domain::lock::Subject;
+use crate::domain::lock::{Action, Subject};
 use crate::domain::reconcile::Known;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -54,6 +54,7 @@ fn read<D: Dialect>(row: &Row<D>) -> Result<(Uuid, Known), StoreError> {
     let busy = columns.int()? > 0;
     let changed_at = columns.time()?;
     let (ordered, tried, released) = (columns.int()?, columns.int()?, columns.int()?);
+    let locked = columns.int()?;
     let known = Known {
         incident,
         state: IncidentState::named(&state).ok_or_else(|| bad(&state))?,
@@ -65,6 +66,10 @@ fn read<D: Dialect>(row: &Row<D>) -> Result<(Uuid, Known), StoreError> {
             .into_iter()
             .find(|known| known.as_str() == subject)
             .ok_or_else(|| bad(&subject))?,
+        action: match locked > released {
+            true => Action::Lock,
+            false => Action::Hold,
+        },
         in_effect: ordered > released,
         maybe: tried > released,
         busy,

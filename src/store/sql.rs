@@ -6,6 +6,8 @@ use sqlx::{SqlSafeStr, SqlStr};
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
+pub(super) mod desk;
+
 /// The sizes in rows. Every power of two is among them, for `in` lists.
 const SIZES: [usize; 20] = [
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 24, 32, 48, 64,
@@ -113,8 +115,8 @@ pub(super) static UPSERT_IDENTITIES: Bulk = Bulk::values(
 );
 pub(super) static INSERT_REPORTS: Bulk = Bulk::values(
     "insert into reports (id, received_at, client, helo, mail_from, rcpt_to, feed, format, feedback_type, \
-     source_ip, message_id, identity_id, attribution, standing, reading, proof) values ",
-    16,
+     source_ip, message_id, identity_id, attribution, standing, reading, proof, alias) values ",
+    17,
     " on conflict (id) do nothing returning id",
 );
 pub(super) static INSERT_EVIDENCE: Bulk = Bulk::values(
@@ -179,7 +181,7 @@ pub(super) const END_UNPROVEN: &str =
     "delete from unproven where report_id = $1 and lease_token = $2";
 pub(super) const RETELL_PROOF: &str = "update reports set proof = $2 where id = $1";
 pub(super) const JUDGE_REPORT: &str = "update reports set feed = $2, identity_id = $3, attribution = $4, \
-     standing = $5, reading = $6, proof = $7 where id = $1 and standing = 'pending'";
+     standing = $5, reading = $6, proof = $7, alias = $8 where id = $1 and standing = 'pending'";
 pub(super) const NEXT_UNPROVEN: &str = "select min(case when lease_until is not null and \
      lease_until > not_before then lease_until else not_before end), count(*) from unproven";
 pub(super) const FORGET_HOURS: &str = "delete from feed_caps where hour < $1";
@@ -285,8 +287,6 @@ pub(super) const ORDERS: &str = select_order!("order by o.ordered_at desc, o.id 
 pub(super) const ORDER_COUNTS: &str = "select state, count(*) from lock_orders group by state";
 pub(super) const WAITING: &str =
     "select target, count(*) from lock_orders where state = 'pending' group by target";
-pub(super) const REPORTS: &str = "select id, received_at, client, feed, format, feedback_type, \
-     standing, proof, attribution, reading from reports order by received_at desc, id limit $1";
 pub(super) const INCIDENTS: &str = "select n.id, i.value, i.domain, i.username, n.state, n.opened_at, \
      n.explanation from incidents n join identities i on i.id = n.identity_id \
      order by n.opened_at desc, n.id limit $1";
@@ -350,16 +350,17 @@ pub fn all(skipping: bool) -> Vec<String> {
         ORDERS,
         ORDERS_OF,
         ORDER_COUNTS,
-        REPORTS,
         INCIDENTS,
         EVIDENCE,
         PING,
     ];
     bulks
-        .iter()
-        .chain(&super::life_sql::BULKS)
+        .into_iter()
+        .chain(desk::bulks())
+        .chain(super::life_sql::BULKS)
         .flat_map(|bulk| [1, 2, MOST].map(|size| bulk.sized(size, marks).as_str().to_owned()))
         .chain(plain.map(str::to_owned))
+        .chain(desk::PLAIN.map(str::to_owned))
         .chain(super::archive::ALL.map(str::to_owned))
         .chain(super::life_sql::PLAIN.map(str::to_owned))
         .collect()

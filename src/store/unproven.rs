@@ -1,6 +1,7 @@
 //! Reports whose feed could not be told for want of DNS: claimed under a lease, tried again, and judged in one
 //! transaction that takes them off the queue. Whatever dies in between leaves them there.
 
+use super::accounts;
 use super::body::{SqlStore, insert, run};
 use super::caps;
 use super::closing;
@@ -125,6 +126,7 @@ pub(super) async fn judge<D: Dialect>(
         filing.standing.as_str().into(),
         filing.reading.as_str().into(),
         filing.proof.as_deref().into(),
+        accounts::text(filing)?.into(),
     ];
     if run::<D>(&mut tx, sql::JUDGE_REPORT, row).await? == 0 {
         return Err(StoreError::Row(format!(
@@ -132,6 +134,7 @@ pub(super) async fn judge<D: Dialect>(
             claim.report
         )));
     }
+    accounts::remember::<D>(&mut tx, &one).await?;
     let new = filing::insert_complaints::<D>(&mut tx, &one).await?;
     let (counted, over) = caps::hold::<D>(&mut tx, new, policy).await?;
     let mut present = Present {

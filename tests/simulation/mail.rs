@@ -107,6 +107,7 @@ pub fn judge() -> Judge {
     let filter = vec![network, alias("arf-k7q2m9@example.net")];
     Judge {
         signature_age: jiff::SignedDuration::from_hours(1),
+        learnt: Default::default(),
         feeds: vec![
             feed("filter", filter, FILTER_WEIGHT),
             feed("loop", vec![alias("loop-x81@example.net")], LOOP_WEIGHT),

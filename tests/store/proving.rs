@@ -11,7 +11,8 @@ use arfd::domain::feed::{Feed, Proof};
 use arfd::domain::standing::Standing;
 use arfd::intake::reprove::{Reprover, Step};
 
-use world::{FBL, SIGNS, World, cut, loop_feed, node, world};
+pub(super) use world::{FBL, SIGNS, cut, loop_feed, node};
+use world::{World, world};
 
 on_both!(
     a_signed_report_counts,

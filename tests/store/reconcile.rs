@@ -79,6 +79,7 @@ async fn what_is_known_of_a_target(place: Place) {
         state: IncidentState::Locked,
         identity: identity("bob"),
         subject: Subject::Identity,
+        action: Action::Lock,
         in_effect: true,
         maybe: true,
         busy: false,

@@ -50,6 +50,7 @@ pub fn no_report(number: u32, second: i64) -> Filing {
             reason: Reason::NotAReport,
             outgoing_user: None,
         },
+        alias: None,
         standing: Standing::NotAReport,
         complaint: None,
         evidence: Evidence {

@@ -3,12 +3,12 @@
 
 use arfd::domain::filing::{Filed, Filing, Policy};
 use arfd::domain::identity::{Identity, OutgoingUser};
-use arfd::domain::ids::{IncidentId, OrderId, ReportId};
+use arfd::domain::ids::{IdentityId, IncidentId, OrderId, ReportId};
 use arfd::domain::lock::{Action, LockOrder, OrderState, Subject};
 use arfd::domain::restraint::LockSwitch;
 use arfd::store::{
-    Claim, FeedRow, FeedSums, IncidentRow, Known, OrderRow, ReportRow, Settlement, Store,
-    StoreError, Unproven,
+    Attributed, Claim, Desk, FeedRow, FeedSums, IncidentRow, Known, LearntRow, NamedByHand,
+    OrderRow, ReportFilter, ReportRow, Settlement, Store, StoreError, Unproven,
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -115,6 +115,53 @@ impl MemoryStore {
         }
         *failing -= 1;
         Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut))
+    }
+}
+
+#[async_trait]
+impl Desk for MemoryStore {
+    async fn report(&self, _: ReportId) -> Result<Option<ReportRow>, StoreError> {
+        Ok(None)
+    }
+
+    async fn find_reports(&self, _: &ReportFilter, _: u32) -> Result<Vec<ReportRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn unattributed(&self, _: Timestamp, _: u32) -> Result<Vec<ReportRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn attribute(
+        &self,
+        _: NamedByHand<'_>,
+        _: &Policy,
+        _: Timestamp,
+    ) -> Result<Attributed, StoreError> {
+        Ok(Attributed::Missing)
+    }
+
+    async fn learnt(&self, _: u32) -> Result<Vec<LearntRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn lessons(&self) -> Result<Vec<LearntRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn learnt_version(&self) -> Result<(u64, u64), StoreError> {
+        Ok((0, 0))
+    }
+
+    async fn forget(&self, _: Uuid, _: &str, _: &str, _: Timestamp) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn account(
+        &self,
+        _: IdentityId,
+    ) -> Result<Option<(Option<String>, Option<String>)>, StoreError> {
+        Ok(None)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod bombs;
 pub mod daemon;
+pub mod directory;
 pub mod dns;
 pub mod filings;
 pub mod letters;

@@ -5,8 +5,9 @@ use super::stand_in_map::{BY_HAND, Map, map_of};
 use super::suite::{Bench, done, later, order, refused};
 use arfd::domain::identity::Identity;
 use arfd::domain::lock::{Action, Subject};
-use arfd::lock::map_file::Format;
+use arfd::lock::map_file::{Format, MapFile, Standing};
 use arfd::lock::{Listed, LockTarget};
+use std::future::ready;
 use std::os::unix::fs::PermissionsExt;
 
 fn identity(value: &str) -> Identity {
@@ -156,11 +157,51 @@ async fn rebuilt_from_what_the_store_says() {
     ];
     let decided = decided.map(listed).to_vec();
     let undecided = vec![identity("doubt@x.example"), identity("undone@x.example")];
-    target.rebuild(decided, undecided).await.unwrap();
+    rebuild(&target, Standing { decided, undecided })
+        .await
+        .unwrap();
     assert_eq!(
         map.in_effect(),
         ["doubt@x.example", "new@x.example", "stays@x.example"]
     );
+    // A store that knows nobody is another store.
+    let why = rebuild(&target, Standing::default()).await.unwrap_err();
+    assert!(why.contains("3 rows are ours"), "{why}");
+    let silent = target.rebuild(ready(Err("no store"))).await;
+    assert_eq!(silent, Err("no store".to_owned()));
+    assert_eq!(map.in_effect().len(), 3);
+}
+
+async fn rebuild(target: &MapFile, standing: Standing) -> Result<(), String> {
+    target.rebuild(ready(Ok::<_, String>(standing))).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_changes_the_file_between_the_stores_word_and_the_rebuild() {
+    let map = Map::start().await;
+    let target = map.map();
+    let other = map.map();
+    let (begun, begin) = tokio::sync::oneshot::channel();
+    let ask = async {
+        let lock = tokio::spawn(async move {
+            other
+                .carry_out(&order(Action::Lock, "late@x.example"))
+                .await
+        });
+        begun.send(lock).unwrap();
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(map.in_effect().is_empty(), "it waits for its turn");
+        let decided = vec![listed("known@x.example")];
+        Ok::<_, String>(Standing {
+            decided,
+            undecided: Vec::new(),
+        })
+    };
+    target.rebuild(ask).await.unwrap();
+    done(begin.await.unwrap().await.unwrap());
+    assert_eq!(map.in_effect(), ["known@x.example", "late@x.example"]);
 }
 
 #[tokio::test]

@@ -257,6 +257,9 @@ mod tests {
                 standing: "counted".into(),
                 proof: Some(serde_json::json!({"by": secret("proof")})),
                 attribution: serde_json::json!({"provenance": secret("provenance")}),
+                alias: Some(
+                    serde_json::json!({"account": secret("account"), "source": secret("source")}),
+                ),
                 reading,
             }],
             evidence: 1,

@@ -22,6 +22,8 @@ impl Asked<'_> {
             Method::OriginalMailFrom => self.sender(method, true),
             // Asked already.
             Method::Token | Method::Dkim | Method::ReceivedTrace => Search::Missing(None),
+            // Not for methods to say; configuration refuses them.
+            Method::ByHand | Method::Learnt => Search::Missing(None),
         }
     }
 

@@ -61,6 +61,10 @@ pub enum IdentificationMethod {
     /// The envelope sender, only as the report's feedback part states it (RFC 5965 section 3.2). A reporter knows it from
     /// its own SMTP session, while a recovered one rests on headers.
     OriginalMailFrom,
+    /// No method of any configuration: the desk named the sender of this report.
+    ByHand,
+    /// No method of any configuration: the desk named the sender of a report like this one.
+    Learnt,
 }
 
 impl IdentificationMethod {
@@ -76,6 +80,8 @@ impl IdentificationMethod {
             Self::SourceIp => "source_ip",
             Self::EnvelopeSender => "envelope_sender",
             Self::OriginalMailFrom => "original_mail_from",
+            Self::ByHand => "by_hand",
+            Self::Learnt => "learnt",
         }
     }
 }
@@ -121,6 +127,26 @@ impl Methods {
     /// Whether tokens are looked for.
     pub fn wants_tokens(&self) -> bool {
         self.order.contains(&IdentificationMethod::Token) && !self.tokens.keys.is_empty()
+    }
+}
+
+impl Methods {
+    /// What follows from an attribution that no method made.
+    pub fn outcome_of(&self, attribution: Attribution) -> Outcome {
+        let shared = match &attribution {
+            Attribution::Identified {
+                identity, method, ..
+            } => {
+                let why = self.shared.why(identity, *method, &self.own.domains);
+                why.is_some()
+            }
+            Attribution::Unattributed { reason, .. } => *reason == Reason::SharedUser,
+        };
+        Outcome {
+            attribution,
+            shared,
+            token_failures: Vec::new(),
+        }
     }
 }
 

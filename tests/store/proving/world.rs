@@ -105,6 +105,7 @@ pub fn node(
             ..Methods::default()
         },
         signature_age: SignedDuration::from_hours(48),
+        learnt: Arc::default(),
     });
     let health = Arc::new(Health::new(&judge.feeds, metrics.clone(), clock.now()));
     let ordered = Arc::new(Notify::new());
@@ -128,6 +129,7 @@ pub fn node(
         store: store.clone(),
         judge,
         prover,
+        aliases: Arc::default(),
         policy,
         health,
         ordered,
